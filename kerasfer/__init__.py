@@ -1,0 +1,42 @@
+"""Semi-supervised facial expression and action unit recognition in Keras.
+
+Submodules load on first use, so that `import kerasfer` costs nothing and a recipe can
+answer `--help` without TensorFlow:
+
+>>> import kerasfer
+>>> classifier = kerasfer.build_classifier("compact", (48, 48, 3), num_classes=8)
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_SUBMODULES = (
+    "augment",
+    "backbones",
+    "callbacks",
+    "classifiers",
+    "data",
+    "faces",
+    "layers",
+    "losses",
+    "metrics",
+    "mixup",
+    "plug_ins",
+    "pseudo_labels",
+    "schedules",
+    "schemes",
+)
+__all__ = ["build_classifier", *_SUBMODULES]
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return importlib.import_module(f"kerasfer.{name}")
+    if name == "build_classifier":
+        return importlib.import_module("kerasfer.classifiers").build_classifier
+    raise AttributeError(f"module 'kerasfer' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,49 @@
+"""The differences between Keras 3 and Keras 2.15. No other file looks at a version."""
+
+import keras
+import tensorflow as tf
+
+_KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
+
+# Without an aggregation, state that replicas update differs between them, silently.
+_MEAN = (
+    {"aggregation": "mean"}
+    if _KERAS_3
+    else {"aggregation": tf.VariableAggregation.MEAN}
+)
+
+
+def add_state(layer, name, shape, initializer="zeros"):
+    """A float32 weight that no gradient moves, averaged over replicas on assignment."""
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer=initializer,
+        dtype="float32",
+        trainable=False,
+        **_MEAN,
+    )
+
+
+def scale_loss(optimizer, loss):
+    """The loss times the optimizer's loss scale (1 unless training is in float16)."""
+    if _KERAS_3:
+        return optimizer.scale_loss(loss)
+    if hasattr(optimizer, "get_scaled_loss"):
+        return optimizer.get_scaled_loss(loss)
+    return loss
+
+
+def unscale_gradients(optimizer, gradients):
+    """Gradients in the form that `apply_gradients` expects.
+
+    Keras 3 divides by the loss scale inside `apply_gradients`, Keras 2.15 does not.
+    """
+    if not _KERAS_3 and hasattr(optimizer, "get_unscaled_gradients"):
+        return optimizer.get_unscaled_gradients(gradients)
+    return gradients
+
+
+def policy_name(model):
+    """Name of a model's mixed-precision policy, e.g. "mixed_float16"."""
+    return model.dtype_policy.name

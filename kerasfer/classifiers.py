@@ -1,0 +1,89 @@
+"""The classifier: a functional model from an image to embedding, logits, probabilities."""
+
+import keras
+
+from kerasfer.backbones import BACKBONES
+from kerasfer.layers import ImageNormalization
+
+_ACTIVATIONS = ("softmax", "sigmoid")
+
+
+def build_classifier(
+    backbone,
+    input_shape,
+    num_classes,
+    normalization="unit",
+    dropout=0.0,
+    activation="softmax",
+):
+    """Normalisation, backbone, global average pooling, dropout, one dense layer.
+
+    The model takes images as uint8 or float in 0..255, (batch, *input_shape), and gives
+    a dict of float32 tensors, also under mixed precision:
+
+    * "embedding" (batch, width): the pooled features, after dropout;
+    * "logits" (batch, num_classes): what losses read;
+    * "probs" (batch, num_classes): what argmax, thresholds, `predict` and export read.
+
+    Its layer `feature_map` holds the backbone's map, if the backbone has one.
+
+    Args:
+        backbone: a name ("compact", "wide_resnet_28_2"), or any Keras model from
+            normalised images to a feature map (batch, h, w, width) or to pooled features
+            (batch, width).
+        input_shape: (height, width, channels), channels 1 or 3.
+        num_classes: expressions, or action units with `activation="sigmoid"`.
+        normalization: "unit", "imagenet" or "per_plane", see
+            `kerasfer.layers.ImageNormalization`; match a pretrained backbone's.
+        dropout: rate in [0, 1) before the dense layer.
+        activation: "softmax" for classes that exclude each other, "sigmoid" else.
+
+    Returns:
+        a functional `keras.Model`.
+
+    Raises:
+        ValueError: an unknown backbone, normalisation or activation, or a backbone whose
+            output is neither a map nor a vector.
+
+    >>> classifier = build_classifier("compact", (48, 48, 3), num_classes=8)
+    >>> classifier(tf.zeros((2, 48, 48, 3), tf.uint8))["probs"].shape
+    TensorShape([2, 8])
+    """
+    if activation not in _ACTIVATIONS:
+        raise ValueError(
+            f"`activation` must be one of {', '.join(_ACTIVATIONS)}. Received: "
+            f"{activation!r}."
+        )
+    # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
+    images = keras.Input(input_shape, dtype="float32", name="image")
+    x = ImageNormalization(normalization, name="normalization")(images)
+    x = _backbone(backbone, input_shape)(x)
+    if len(x.shape) == 4:
+        x = keras.layers.Activation("linear", name="feature_map")(x)
+        x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
+    elif len(x.shape) != 2:
+        raise ValueError(
+            "The backbone must give (batch, height, width, channels) or (batch, width). "
+            f"Received: shape={x.shape}."
+        )
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+    embedding = keras.layers.Activation("linear", dtype="float32", name="embedding")(x)
+    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(embedding)
+    probs = keras.layers.Activation(activation, dtype="float32", name="probs")(logits)
+    return keras.Model(
+        images,
+        {"embedding": embedding, "logits": logits, "probs": probs},
+        name="classifier",
+    )
+
+
+def _backbone(backbone, input_shape):
+    if isinstance(backbone, keras.Model):
+        return backbone
+    if backbone not in BACKBONES:
+        raise ValueError(
+            f"Unknown backbone {backbone!r}. Expected one of {', '.join(BACKBONES)}, or "
+            "a Keras model."
+        )
+    return BACKBONES[backbone](input_shape)

@@ -1,0 +1,143 @@
+"""One training batch as a pure function of (seed, step), in NumPy."""
+
+import functools
+import threading
+
+import numpy as np
+
+from kerasfer.augment.views import VIEWS, WEAK_DICE, apply_weak
+from kerasfer.faces import cv2
+
+# Each has its own dice, so that asking for one more leaves the others as they were.
+_STREAMS = {
+    name: number
+    for number, name in enumerate(
+        [
+            "labeled_order",
+            "unlabeled_order",
+            "image",
+            *VIEWS,
+            "mix_weight",
+            "mix_key",
+            "uniform_labeled",
+            "uniform_unlabeled",
+        ]
+    )
+}
+KNOWN_VIEWS = (
+    *VIEWS,
+    "index",
+    "audit_label",
+    "mix_weight",
+    "mix_key",
+    "uniform_labeled",
+    "uniform_unlabeled",
+)
+
+
+class TrainingBatches:
+    """Calls as `batches(step)`: a dict of arrays, with the labels under "label".
+
+    Labelled and unlabelled images are cycled independently, each pass in a new order.
+    Arguments: see `kerasfer.data.training_dataset`.
+    """
+
+    def __init__(
+        self, labeled, unlabeled, views, batch_size, unlabeled_ratio, seed,
+        image_shape, mixup_alpha, pad,
+    ):  # fmt: skip
+        self.labeled, self.unlabeled, self.views = labeled, unlabeled, tuple(views)
+        self.batch_size = batch_size
+        self.unlabeled_size = batch_size * unlabeled_ratio
+        self.seed, self.image_shape, self.pad = seed, tuple(image_shape), pad
+        self.mixup_alpha = mixup_alpha
+        image_views = [view for view in self.views if view in VIEWS]
+        self.mixed_size = batch_size + self.unlabeled_size * len(image_views)
+        # The thread pool is TensorFlow's; OpenCV's own threads would only get in its way.
+        cv2.setNumThreads(1)
+
+    def specs(self):
+        """Name -> (dtype, shape) of every entry, the labels under "label"."""
+        images, unlabeled = self.image_shape, self.unlabeled_size
+        shapes = {view: (np.uint8, (unlabeled, *images)) for view in VIEWS}
+        shapes |= {
+            "index": (np.int32, (unlabeled,)),
+            "audit_label": (np.int32, (unlabeled,)),
+            "mix_weight": (np.float32, (self.mixed_size,)),
+            "mix_key": (np.float32, (self.mixed_size,)),
+            "uniform_labeled": (np.float32, (self.batch_size,)),
+            "uniform_unlabeled": (np.float32, (unlabeled,)),
+        }
+        targets = self.labeled.targets
+        return {
+            "image": (np.uint8, (self.batch_size, *images)),
+            **{view: shapes[view] for view in self.views},
+            "label": (targets.dtype.type, (self.batch_size, *targets.shape[1:])),
+        }
+
+    def __call__(self, step):
+        step = int(step)
+        rows = self._rows("labeled_order", len(self.labeled), self.batch_size, step)
+        batch = {
+            "image": self._images("image", self.labeled, rows, apply_weak, WEAK_DICE, step),
+            "label": self.labeled.targets[rows],
+        }
+        if self.unlabeled is None:
+            return batch
+        rows = self._rows(
+            "unlabeled_order", len(self.unlabeled), self.unlabeled_size, step
+        )
+        for view in self.views:
+            batch[view] = self._view(view, rows, step)
+        return batch
+
+    def _view(self, view, rows, step):
+        if view in VIEWS:
+            return self._images(view, self.unlabeled, rows, *VIEWS[view], step)
+        if view == "index":
+            return rows.astype(np.int32)
+        if view == "audit_label":
+            return self.unlabeled.labels[rows]
+        dice = self._dice(view, step)
+        _, (size,) = self.specs()[view]
+        if view == "mix_weight":
+            weights = dice.beta(self.mixup_alpha, self.mixup_alpha, size)
+            return np.maximum(weights, 1 - weights).astype(np.float32)
+        return dice.random(size, np.float32)
+
+    def _images(self, stream, manifest, rows, apply, num_dice, step):
+        height, width, channels = self.image_shape
+        views = np.empty((len(rows), *self.image_shape), np.uint8)
+        dice = self._dice(stream, step).random((len(rows), num_dice))
+        for view, row, dice_of_row in zip(views, rows, dice, strict=True):
+            image = manifest.image(row, channels)
+            view[:] = apply(image, dice_of_row, (height, width), self.pad)
+        return views
+
+    def _rows(self, stream, num_rows, size, step):
+        """Positions step*size, ... of the endless concatenation of shuffled passes."""
+        positions = np.arange(step * size, (step + 1) * size)
+        passes, within = positions // num_rows, positions % num_rows
+        rows = np.empty(size, np.int64)
+        for number in np.unique(passes):
+            order = _shuffled(self.seed, _STREAMS[stream], int(number), num_rows)
+            chosen = passes == number
+            rows[chosen] = order[within[chosen]]
+        return rows
+
+    def _dice(self, stream, step):
+        return np.random.default_rng([self.seed, _STREAMS[stream], step])
+
+
+_LOCK = threading.Lock()
+
+
+@functools.lru_cache(maxsize=8)
+def _cached_shuffle(seed, stream, number, num_rows):
+    # "pass" and step count apart: three words never collide with the dice's four below.
+    return np.random.default_rng([seed, stream, number, 1]).permutation(num_rows)
+
+
+def _shuffled(seed, stream, number, num_rows):
+    with _LOCK:  # else parallel calls at a new pass would each shuffle it
+        return _cached_shuffle(seed, stream, number, num_rows)

@@ -1,0 +1,171 @@
+"""tf.data pipelines: endless training batches, one pass of evaluation batches."""
+
+import numpy as np
+import tensorflow as tf
+
+from kerasfer.augment.views import PAD
+from kerasfer.data.batches import KNOWN_VIEWS, TrainingBatches
+from kerasfer.data.python_calls import stopping_at_exit
+from kerasfer.faces import resize
+
+
+def training_dataset(
+    labeled,
+    unlabeled=None,
+    views=(),
+    batch_size=64,
+    unlabeled_ratio=1,
+    seed=0,
+    start_step=0,
+    image_shape=None,
+    mixup_alpha=0.75,
+    pad=PAD,
+):
+    """Endless batches of labelled and unlabelled faces for `model.fit`.
+
+    Element number i is a pure function of (seed, start_step + i): a data set that starts
+    at step 100 gives what the first one gives after 100 elements. Images stay uint8;
+    the classifier normalises them. Files are read when their batch is made.
+
+    An element is `(batch, label)`. With B = `batch_size` and U = B * `unlabeled_ratio`,
+    `batch` has "image", uint8 (B, height, width, channels), a weak view of labelled
+    faces, and exactly the entries named by `views`:
+
+    * "weak", "weak_2", "strong", "strong_2": uint8 (U, ...), views of the same U faces;
+    * "index": int32 (U,), rows of `unlabeled`;
+    * "audit_label": int32 (U,), their labels where known, -1 else: for metrics only;
+    * "mix_weight": float32 (M,), max(w, 1-w) for w ~ Beta(alpha, alpha), and "mix_key",
+      float32 (M,), uniform: one for each of the M images above, labelled first;
+    * "uniform_labeled" (B,), "uniform_unlabeled" (U,): float32, uniform in [0, 1).
+
+    `label` is int32 (B,) for expressions, float32 (B, num_aus) for action units.
+
+    Args:
+        labeled: `Manifest`.
+        unlabeled: `Manifest`; may be None if `views` is empty.
+        views: the entries wanted, usually `model.all_views`.
+        batch_size: B; larger than the data set is allowed (images then repeat).
+        unlabeled_ratio: mu, a positive int.
+        seed: non-negative int.
+        start_step: of the first element.
+        image_shape: (height, width, channels) of the classifier's input; None takes the
+            size of the first labelled image, in colour.
+        mixup_alpha: alpha of MixUp's Beta distribution, > 0.
+        pad: border of the weak view's random crop as a fraction of the side; 0 leaves
+            only the mirror.
+
+    Returns:
+        a `tf.data.Dataset` of infinite cardinality.
+
+    Raises:
+        ValueError: an empty manifest, an unknown view, an impossible number. An image
+            that cannot be read raises inside the pipeline when its batch is made.
+
+    >>> data = training_dataset(split.labeled, split.unlabeled,
+    ...                         views=model.all_views, batch_size=32)  # doctest: +SKIP
+    """
+    _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
+    batches = TrainingBatches(
+        labeled,
+        unlabeled if views else None,
+        views,
+        batch_size,
+        unlabeled_ratio,
+        seed,
+        image_shape or labeled.image(0).shape,
+        mixup_alpha,
+        pad,
+    )
+    specs = batches.specs()
+
+    def element(step):
+        batch = _python_call(batches, step, specs)
+        label = batch.pop("label")
+        return batch, label
+
+    steps = tf.data.Dataset.counter(start_step)
+    return steps.map(element, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def evaluation_dataset(manifest, batch_size=256, image_shape=None):
+    """One pass over a manifest, in its order, without augmentation.
+
+    Args:
+        manifest: `Manifest`; not empty.
+        batch_size: the last batch may be smaller.
+        image_shape: as for `training_dataset`.
+
+    Returns:
+        a `tf.data.Dataset` of (image, label): uint8 (batch, height, width, channels)
+        and int32 (batch,), or float32 (batch, num_aus) for action units.
+
+    Raises:
+        ValueError: the manifest is empty.
+
+    >>> model.evaluate(evaluation_dataset(split.test))  # doctest: +SKIP
+    """
+    if not len(manifest):
+        raise ValueError("Expected at least one image to evaluate on. Received none.")
+    height, width, channels = image_shape or manifest.image(0).shape
+    targets = manifest.targets
+
+    def batch_from(start):
+        rows = range(start, min(start + batch_size, len(manifest)))
+        images = [resize(manifest.image(row, channels), (height, width)) for row in rows]
+        return {"image": np.stack(images), "label": targets[rows.start : rows.stop]}
+
+    specs = {
+        "image": (np.uint8, (None, height, width, channels)),
+        "label": (targets.dtype.type, (None, *targets.shape[1:])),
+    }
+
+    def element(start):
+        batch = _python_call(batch_from, start, specs)
+        return batch["image"], batch["label"]
+
+    starts = tf.data.Dataset.range(0, len(manifest), batch_size)
+    return starts.map(element, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def _python_call(function, number, specs):
+    """`function(number)`, a dict of arrays, as tensors of known dtypes and shapes."""
+
+    def in_order(number):
+        batch = function(int(number))
+        return [batch[name] for name in specs]
+
+    tensors = tf.numpy_function(
+        stopping_at_exit(in_order, [spec for spec in specs.values()]),
+        [number],
+        [dtype for dtype, _ in specs.values()],
+        stateful=False,
+    )
+    for tensor, (_, shape) in zip(tensors, specs.values(), strict=True):
+        tensor.set_shape(shape)
+    return dict(zip(specs, tensors, strict=True))
+
+
+def _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad):
+    if not len(labeled):
+        raise ValueError("Expected at least one labelled image. Received none.")
+    unknown = [view for view in views if view not in KNOWN_VIEWS]
+    if unknown:
+        raise ValueError(
+            f"Unknown views {', '.join(unknown)}. Expected some of "
+            f"{', '.join(KNOWN_VIEWS)}."
+        )
+    if views and not (unlabeled is not None and len(unlabeled)):
+        raise ValueError(
+            f"Views {', '.join(views)} need unlabelled faces, and there are none. Use a "
+            "protocol that leaves some, or give another manifest of unlabelled faces."
+        )
+    if batch_size < 1 or unlabeled_ratio < 1 or unlabeled_ratio != int(unlabeled_ratio):
+        raise ValueError(
+            "`batch_size` and `unlabeled_ratio` must be positive whole numbers. "
+            f"Received: batch_size={batch_size}, unlabeled_ratio={unlabeled_ratio}."
+        )
+    if mixup_alpha <= 0 or not 0 <= pad <= 0.5:
+        raise ValueError(
+            "Expected mixup_alpha > 0 and pad in [0, 0.5]. Received: "
+            f"mixup_alpha={mixup_alpha}, pad={pad}."
+        )

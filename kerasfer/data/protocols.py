@@ -1,0 +1,248 @@
+"""Who is labelled, who is not, who is held out: the rules of a semi-supervised run.
+
+Membership depends on a hash of the seed and the image's name, and on nothing else: not
+on the order of the file, NumPy's version, or the other images. The labelled images of
+`balanced:labels=100` are among those of `balanced:labels=400` with the same seed.
+"""
+
+import dataclasses
+import hashlib
+import logging
+
+import numpy as np
+
+from kerasfer.data.budgets import class_budgets, parse
+from kerasfer.data.manifest import Manifest, concatenate, with_classes_of
+
+_LOG = logging.getLogger(__name__)
+_TEST_SHARE = 0.2
+_VALIDATION_SHARE = 0.1
+_SOURCES = ("rest", "other", "both")
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Disjoint manifests of one run.
+
+    Attributes:
+        labeled: the faces whose labels are learned.
+        unlabeled: the faces whose labels, if known, only diagnostics may read.
+        validation: drawn from the training part; selects the epoch.
+        test: read once, at the end.
+    """
+
+    labeled: Manifest
+    unlabeled: Manifest
+    validation: Manifest
+    test: Manifest
+
+
+def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
+    """Divides a manifest by a protocol.
+
+    *Test*: the rows with split "test"; without a `split` column a fifth of the labelled
+    images (whole subjects), the same for every seed. *Labelled*: by the protocol, from
+    the training part. *Validation*: the rows with split "validation"; without such rows,
+    drawn from the training images that the protocol leaves over (from all of them for
+    the protocol `all`): a tenth at most, no more than there are labelled images, whole
+    subjects where subjects are known, and at least one image of each class stays in the
+    pool. *Unlabelled*: what is left, another manifest, or both.
+
+    Args:
+        manifest: a `Manifest`.
+        spec: the protocol, e.g. "balanced:labels=560"; see `kerasfer.data.budgets.parse`.
+        seed: int; draws the labelled and the validation images.
+        unlabeled: another `Manifest` of unlabelled faces, or None. Rows that are the
+            same file as one of `manifest` are left out, and the log says how many.
+        unlabeled_from: "rest", "other" or "both"; None is "other" if `unlabeled` is
+            given, else "rest".
+
+    Returns:
+        a `Split`.
+
+    Raises:
+        ValueError: an unknown protocol, more labels than there are images, a class
+            without a labelled image, a test image without a label, or a source of
+            unlabelled faces that is missing.
+
+    >>> split(read_manifest("faces.csv"), "balanced:labels=70", seed=0)  # doctest: +SKIP
+    """
+    source = _source(unlabeled, unlabeled_from)
+    spec = parse(spec)
+    classes = _classes(manifest)
+    parts = _parts(manifest, classes)
+    train = np.flatnonzero(parts == "train")
+    known = train[classes[train] >= 0]
+    draw = _LabeledDraw(manifest, classes, known, spec, seed)
+    validation = np.flatnonzero(parts == "validation")
+    if not len(validation):
+        validation = draw.validation()
+    labeled = draw.labeled(np.setdiff1d(known, validation))
+    _check_labeled(manifest, classes, labeled, spec, seed)
+    rest = np.setdiff1d(train, np.concatenate([labeled, validation]))
+    if manifest.subjects is not None:
+        held_out = set(manifest.subjects[validation])
+        rest = np.array([i for i in rest if manifest.subjects[i] not in held_out], int)
+    return Split(
+        labeled=manifest.subset(labeled),
+        unlabeled=_pool(manifest, rest, unlabeled, source),
+        validation=manifest.subset(validation),
+        test=manifest.subset(np.flatnonzero(parts == "test")),
+    )
+
+
+def hash_order(seed, names):
+    """A pseudo-random key per name, uint64 (n,), the same on every machine.
+
+    >>> hash_order(0, ["a.png"]) == hash_order(0, ["a.png", "b.png"])[:1]
+    array([ True])
+    """
+    keys = [
+        hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+        for name in names
+    ]
+    return np.frombuffer(b"".join(keys), ">u8").astype(np.uint64)
+
+
+class _LabeledDraw:
+    """Labelled images from the front of the hash order, validation from its back."""
+
+    def __init__(self, manifest, classes, known, spec, seed):
+        self.classes, self.known, self.spec = classes, known, spec
+        self.num_classes = max(1, manifest.num_classes)
+        self.class_names = manifest.class_names or ("faces",)
+        self.keys = hash_order(seed, manifest.names)
+        groups = manifest.names if manifest.subjects is None else manifest.subjects
+        self.groups, self.group_keys = groups, self.keys
+        if manifest.subjects is not None:
+            self.group_keys = hash_order(seed, groups)
+        # From the full training part, before anything is held out.
+        self.budgets = None
+        if spec.kind not in ("random", "all"):
+            counts = np.bincount(classes[known], minlength=self.num_classes)
+            self.budgets = class_budgets(spec, counts, self.class_names)
+        elif spec.labels > len(known):
+            raise ValueError(
+                f"Expected at most {len(known)} labels, the labelled images of the "
+                f"training part. Received: {spec.labels}."
+            )
+
+    def labeled(self, rows):
+        rows = rows[np.argsort(self.keys[rows], kind="stable")]
+        if self.spec.kind == "all":
+            return np.sort(rows)
+        if self.budgets is None:
+            return np.sort(rows[: self.spec.labels])
+        return np.sort(
+            np.concatenate(
+                [
+                    rows[self.classes[rows] == k][:budget]
+                    for k, budget in enumerate(self.budgets)
+                ]
+            )
+        )
+
+    def validation(self):
+        known, classes = self.known, self.classes
+        drawn = known[:0] if self.spec.kind == "all" else self.labeled(known)
+        budget = int(_VALIDATION_SHARE * (len(known) - len(drawn)))
+        budget = min(budget, len(drawn) or budget)
+        left = np.bincount(classes[known], minlength=self.num_classes)
+        # Enough stays for the labelled images, and one image of each class besides.
+        needed = np.bincount(classes[drawn], minlength=self.num_classes) + 1
+        members = {}
+        for row in known[np.argsort(self.group_keys[known], kind="stable")[::-1]]:
+            members.setdefault(self.groups[row], []).append(row)
+        taken = []
+        for rows in members.values():
+            counts = np.bincount(classes[rows], minlength=self.num_classes)
+            fits = len(taken) + len(rows) <= budget
+            if fits and np.all((left - counts >= needed) | (counts == 0)):
+                taken += rows
+                left = left - counts
+            if len(taken) == budget:
+                break
+        return np.sort(np.array(taken, int))
+
+
+def _source(unlabeled, unlabeled_from):
+    source = unlabeled_from or ("rest" if unlabeled is None else "other")
+    if source not in _SOURCES:
+        raise ValueError(
+            f"`unlabeled_from` must be one of {', '.join(_SOURCES)}. Received: {source!r}."
+        )
+    if (source == "rest") != (unlabeled is None):
+        raise ValueError(
+            f"unlabeled_from={source!r} "
+            + ("leaves the other manifest unused" if unlabeled else "needs another one")
+            + ". Give `unlabeled` together with 'other' or 'both', or neither."
+        )
+    return source
+
+
+def _classes(manifest):
+    """Class indices; for a manifest of action units 0 where any is annotated."""
+    if manifest.class_names:
+        return manifest.labels
+    if manifest.au_names:
+        return np.where((manifest.action_units >= 0).any(-1), 0, -1)
+    raise ValueError(
+        "The manifest has no labels: expected a column `label` with at least one class, "
+        "or action units AU1, AU2, ..."
+    )
+
+
+def _parts(manifest, classes):
+    parts = manifest.parts
+    if parts is None:
+        groups = manifest.names if manifest.subjects is None else manifest.subjects
+        held_out = hash_order("test", groups) < np.uint64(_TEST_SHARE * 2**64)
+        parts = np.where(held_out, "test", "train").astype("U10")
+        # An unlabelled image cannot be tested on, and a tested subject not trained on.
+        parts[held_out & (classes < 0)] = (
+            "train" if manifest.subjects is None else "left out"
+        )
+    unknown = np.flatnonzero(np.isin(parts, ["test", "validation"]) & (classes < 0))
+    if len(unknown):
+        raise ValueError(
+            f"{len(unknown)} images of the test or validation part have no label, the "
+            f"first is {manifest.names[unknown[0]]}. Label them, or move them to train."
+        )
+    return parts
+
+
+def _check_labeled(manifest, classes, labeled, spec, seed):
+    if not len(labeled):
+        raise ValueError(f"No image is left to be labelled under {spec}.")
+    if not manifest.class_names:
+        return
+    counts = np.bincount(classes[labeled], minlength=manifest.num_classes)
+    if not counts.all():
+        missing = [manifest.class_names[k] for k in np.flatnonzero(counts == 0)]
+        raise ValueError(
+            f"No labelled image of class {', '.join(missing)} under {spec} with seed "
+            f"{seed}. Ask for more labels, or use a protocol that draws each class."
+        )
+
+
+def _pool(manifest, rest, other, source):
+    """The unlabelled manifest."""
+    if source == "rest":
+        return manifest.subset(rest)
+    own = set(_identities(manifest))
+    fresh = np.array([i not in own for i in _identities(other)], bool)
+    if not fresh.all():
+        _LOG.warning(
+            "%d of %d unlabelled faces are images of the labelled manifest too, and are "
+            "left out.",
+            (~fresh).sum(),
+            len(other),
+        )
+    other = with_classes_of(manifest, other.subset(fresh))
+    return other if source == "other" else concatenate(manifest.subset(rest), other)
+
+
+def _identities(manifest):
+    if manifest.images is not None:
+        return [image.tobytes() for image in manifest.images]
+    return [str(manifest.path(row).resolve()) for row in range(len(manifest))]

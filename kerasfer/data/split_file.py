@@ -1,0 +1,105 @@
+"""A split as a file: which images, proved by the hash of their content."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from kerasfer.data.manifest import concatenate, with_classes_of
+from kerasfer.data.protocols import Split
+from kerasfer.safe_write import written_aside
+
+_PARTS = ("labeled", "unlabeled", "validation", "test")
+
+
+def save_split(split, path):
+    """Writes a CSV with the columns part, path, sha256: one row an image.
+
+    Paths stand as in the manifest; the hash is that of the file's bytes, or of the
+    pixels of an image in memory. Two people with equal files used the same images.
+
+    Raises:
+        FileNotFoundError: an image does not exist.
+
+    >>> save_split(split, "split.csv")  # doctest: +SKIP
+    """
+    tables = []
+    for part in _PARTS:
+        manifest = getattr(split, part)
+        hashes = [_content_hash(manifest, row) for row in range(len(manifest))]
+        tables.append(
+            pd.DataFrame({"part": part, "path": manifest.names, "sha256": hashes})
+        )
+    with written_aside(path) as aside:
+        pd.concat(tables).to_csv(aside, index=False)
+
+
+def load_split(path, manifest, unlabeled=None):
+    """Reads the split that `save_split` wrote, and checks every image's content.
+
+    Args:
+        path: of the CSV.
+        manifest: the `Manifest` it was made from.
+        unlabeled: the other manifest of unlabelled faces, if one was used.
+
+    Returns:
+        a `kerasfer.data.protocols.Split`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a column is missing, an image is in neither manifest, or its content
+            is not what it was.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Split {path} does not exist.")
+    table = pd.read_csv(path, dtype=str)
+    missing = {"part", "path", "sha256"} - set(table.columns)
+    if missing or not set(table["part"]) <= set(_PARTS):
+        raise ValueError(
+            f"Split {path}: expected columns part, path, sha256 and parts "
+            f"{', '.join(_PARTS)}. Received: {', '.join(table.columns)}."
+        )
+    pool = manifest
+    rows = {part: table[table["part"] == part] for part in _PARTS}
+    if unlabeled is not None:
+        pool = with_classes_of(manifest, unlabeled)
+        if not set(rows["unlabeled"]["path"]) <= set(unlabeled.names):
+            pool = concatenate(manifest, pool)
+    return Split(
+        labeled=_select(manifest, rows["labeled"], path),
+        unlabeled=_select(pool, rows["unlabeled"], path),
+        validation=_select(manifest, rows["validation"], path),
+        test=_select(manifest, rows["test"], path),
+    )
+
+
+def _select(manifest, rows, path):
+    index = {name: row for row, name in enumerate(manifest.names)}
+    unknown = [name for name in rows["path"] if name not in index]
+    if unknown:
+        raise ValueError(
+            f"Split {path} names {len(unknown)} images that the manifest does not, the "
+            f"first is {unknown[0]}. Give the manifest that the split was made from."
+        )
+    chosen = np.array([index[name] for name in rows["path"]], int)
+    for row, expected in zip(chosen, rows["sha256"], strict=True):
+        if _content_hash(manifest, row) != expected:
+            raise ValueError(
+                f"Image {manifest.names[row]} is not the one in split {path}: its "
+                "content has another hash. Prepare the images as they were then."
+            )
+    return manifest.subset(chosen)
+
+
+def _content_hash(manifest, row):
+    if manifest.images is not None:
+        content = manifest.images[row].tobytes()
+    else:
+        try:
+            content = manifest.path(row).read_bytes()
+        except FileNotFoundError:
+            manifest.image(row)  # raises the error that says what to do
+            raise
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,119 @@
+"""Face images: the terms of the field, reading a file, changing its size."""
+
+import pathlib
+
+import numpy as np
+
+try:
+    import cv2
+except ImportError as error:
+    if "lib" in str(error) and ".so" in str(error):
+        raise ImportError(
+            f"OpenCV cannot load a system library ({error}). Install Debian's "
+            "packages `libgl1` and `libglib2.0-0` (apt-get install libgl1 "
+            "libglib2.0-0), or replace opencv-python by the build that needs neither: "
+            "pip uninstall opencv-python; pip install opencv-python-headless"
+        ) from error
+    raise
+
+# The order of FER+ (Barsoum et al., 2016); RAF-DB and FER2013 number them otherwise.
+EXPRESSIONS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+)
+
+
+def decode_image(encoded, name, channels=3):
+    """Decodes the bytes of a JPEG, PNG or other image that OpenCV reads.
+
+    Args:
+        encoded: bytes of the file.
+        name: what to call the image in an error, usually its path.
+        channels: 3 (RGB) or 1 (grey). A grey file asked for in colour has three equal
+            planes; transparency is dropped.
+
+    Returns:
+        uint8 array, (height, width, channels).
+
+    Raises:
+        ValueError: not an image, cut off, or `channels` is neither 1 nor 3.
+
+    >>> decode_image(pathlib.Path("face.png").read_bytes(), "face.png").shape
+    (48, 48, 3)
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"`channels` must be 1 or 3. Received: channels={channels}.")
+    if _is_cut_off(encoded):
+        raise ValueError(
+            f"Expected a whole image file, but {name} ends too early "
+            f"({len(encoded)} bytes). Copy or download it again."
+        )
+    flag = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
+    image = None
+    if encoded:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+    if image is None:
+        raise ValueError(
+            f"Expected an image (JPEG, PNG, BMP, WebP). {name} is not one, or is "
+            f"damaged: {len(encoded)} bytes starting with {encoded[:8]!r}."
+        )
+    if channels == 3:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image[..., None]
+
+
+def read_image(path, channels=3):
+    """Reads an image file as uint8 (height, width, channels); see `decode_image`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not an image, or is cut off.
+    """
+    path = pathlib.Path(path)
+    try:
+        encoded = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"Image {path} does not exist. Check the `path` column of the manifest: "
+            "relative paths start at the manifest's own folder."
+        ) from None
+    return decode_image(encoded, str(path), channels)
+
+
+def resize(image, size):
+    """Resizes a uint8 (H, W, C) image to `size` = (height, width).
+
+    Averages areas when both sides shrink, else interpolates linearly: shrinking by
+    interpolation alone aliases, and the same choice must hold in training and use.
+    """
+    height, width = size
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = image.shape[0] >= height and image.shape[1] >= width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=interpolation)
+    return resized.reshape(height, width, image.shape[2])
+
+
+def with_channels(image, channels):
+    """A uint8 (H, W, 1 or 3) image in grey (`channels` 1) or with three planes (3)."""
+    if image.shape[2] == channels:
+        return image
+    code = cv2.COLOR_GRAY2RGB if channels == 3 else cv2.COLOR_RGB2GRAY
+    return cv2.cvtColor(image, code).reshape(*image.shape[:2], channels)
+
+
+def _is_cut_off(encoded):
+    # OpenCV fills the missing part of a truncated JPEG or PNG with grey, and says nothing.
+    if encoded.startswith(b"\xff\xd8\xff"):
+        # The end marker must follow the last scan; an embedded thumbnail has its own.
+        return encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda")
+    if encoded.startswith(b"\x89PNG"):
+        return b"IEND" not in encoded[-64:]
+    return False

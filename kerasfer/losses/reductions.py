@@ -1,0 +1,52 @@
+"""The two means of semi-supervised learning, each with its denominator in its name.
+
+Both are means over one replica's part of the batch, scaled so that their average over
+replicas is the mean over the global batch; the frame divides by the replica count.
+"""
+
+import tensorflow as tf
+
+
+def num_replicas():
+    """Number of devices that share the batch, 1 without a `tf.distribute` strategy."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def all_reduce_sum(value):
+    """Sum of a tensor over replicas; the tensor itself where there is one."""
+    if num_replicas() == 1:
+        return value
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def batch_mean(values):
+    """Mean over the whole batch: in FixMatch, masked images count as zero.
+
+    Args:
+        values: float (batch,).
+
+    Returns:
+        float scalar.
+
+    >>> float(batch_mean(tf.constant([1.0, 0.0])))
+    0.5
+    """
+    return tf.reduce_mean(values)
+
+
+def masked_mean(values, mask):
+    """Mean over the kept entries of all replicas; 0 (with zero gradient) if none is.
+
+    Args:
+        values: float (batch,).
+        mask: float (batch,) in {0, 1}, 1 = kept; or any non-negative weights.
+
+    Returns:
+        float scalar.
+
+    >>> float(masked_mean(tf.constant([1.0, 7.0]), tf.constant([1.0, 0.0])))
+    1.0
+    """
+    kept = all_reduce_sum(tf.reduce_sum(mask)) / num_replicas()
+    return tf.math.divide_no_nan(tf.reduce_sum(values * mask), kept)

@@ -1,0 +1,369 @@
+"""The frame that every scheme shares."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from kerasfer._compat import add_state, policy_name, scale_loss, unscale_gradients
+from kerasfer.augment.views import VIEWS
+from kerasfer.callbacks import EpochUpdate, StopOnNonFiniteLoss
+from kerasfer.losses import batch_mean, cross_entropy
+from kerasfer.losses.reductions import num_replicas
+from kerasfer.metrics import PseudoLabelQuality
+from kerasfer.plug_ins.base import PlugIn
+
+_OUTPUTS = {"embedding", "logits", "probs"}
+
+
+class Pseudo(NamedTuple):
+    """Pseudo-labels of the unlabelled faces."""
+
+    labels: tf.Tensor  # int (unlabeled_batch,)
+    mask: tf.Tensor  # float (unlabeled_batch,), 1 = kept
+
+
+class Step(NamedTuple):
+    """What a scheme computed on a batch, for the frame and for plug-ins."""
+
+    losses: dict  # name -> scalar, exactly the names of the scheme's `loss_weights`
+    labels: tf.Tensor
+    outputs: dict  # view -> classifier outputs; "image" is the labelled view
+    pseudo: Any = None  # Pseudo, or None
+    updates: tuple = ()  # ((variable, new value), ...), after a finite gradient
+
+
+class SemiSupervisedModel(keras.Model):
+    """Gradient step, mixed precision, replicas, weight averaging, logs: all but the scheme.
+
+    A scheme names its `views` and `loss_weights` and writes one method, `scheme_step`:
+
+    >>> class Supervised(SemiSupervisedModel):
+    ...     loss_weights = {"supervised": 1.0}
+    ...     def scheme_step(self, batch, labels):
+    ...         outputs = {"image": self.forward(batch["image"])}
+    ...         loss = batch_mean(self.supervised_loss(labels, outputs["image"]))
+    ...         return Step({"supervised": loss}, labels, outputs)
+
+    `compile(optimizer, metrics=...)` takes no loss; metrics read `probs`. `fit` takes the
+    batches of `kerasfer.data.training_dataset(..., views=model.all_views)`. `predict`,
+    `evaluate` and validation use the averaged copy of the classifier, whose decay warms
+    up as min(ema_decay, (1 + t) / (10 + t)) so that it leaves its start; all its weights
+    are averaged, batch statistics included. `val_loss` is the supervised loss.
+
+    Logged: `loss`, and each part as `<name>_loss` before its weight; if "audit_label" is
+    in the batch and the scheme makes pseudo-labels, `mask_rate` and
+    `pseudo_label_accuracy`.
+
+    Weights are saved by `save_weights`; the trained classifier, `inference_classifier`,
+    is an ordinary Keras model.
+
+    Args:
+        classifier: functional model from images to "embedding", "logits" and "probs", as
+            `kerasfer.build_classifier` makes it.
+        plug_ins: sequence of `PlugIn`.
+        loss_weights: name -> weight, changes some of the scheme's.
+        supervised_loss: unreduced function (labels, outputs) -> (batch,).
+        ema_decay: of the averaged copy, in [0, 1); 0 keeps no copy.
+
+    Raises:
+        ValueError: outputs missing in the classifier, or a loss weight for no loss.
+    """
+
+    views = ()
+    loss_weights = {}
+
+    def __init__(
+        self,
+        classifier,
+        plug_ins=(),
+        loss_weights=None,
+        supervised_loss=cross_entropy,
+        ema_decay=0.999,
+        **kwargs,
+    ):
+        _check_classifier(classifier)
+        # Keras scales the loss by this model's own policy, not by the classifier's.
+        super().__init__(**{"dtype": policy_name(classifier), **kwargs})
+        for plug_in in plug_ins:
+            classifier = plug_in.attach(classifier)
+        self.classifier, self.plug_ins = classifier, list(plug_ins)
+        self.supervised_loss, self.ema_decay = supervised_loss, ema_decay
+        self.ema_classifier = None
+        if ema_decay:
+            self.ema_classifier = keras.models.clone_model(classifier)
+            self.ema_classifier.set_weights(classifier.get_weights())
+        self.weights_of_losses = self._merge_loss_weights(loss_weights or {})
+        self.loss_trackers = {
+            name: keras.metrics.Mean(name="loss" if name == "total" else f"{name}_loss")
+            for name in ("total", *self.weights_of_losses)
+        }
+        num_classes = classifier.output["probs"].shape[-1]
+        self.pseudo_label_quality = PseudoLabelQuality(num_classes)
+        self.steps_done = add_state(self, "steps_done", ())
+        self.steps_of_run = add_state(self, "steps_of_run", ())
+        self.built = True  # else weights could not be saved before an evaluation
+
+    # --- what a scheme writes ---------------------------------------------------------
+
+    def scheme_step(self, batch, labels):
+        """The scheme: losses and outputs of a batch, as a `Step`."""
+        raise NotImplementedError
+
+    def epoch_end(self, labeled, unlabeled):
+        """Work of the scheme at the end of an epoch; by default none."""
+
+    # --- what a scheme uses -----------------------------------------------------------
+
+    def forward(self, images):
+        """Outputs of the classifier in training mode."""
+        return self.classifier(images, training=True)
+
+    def forward_views(self, batch):
+        """View -> outputs, one forward pass for each view of unlabelled faces."""
+        return {
+            view: self.forward(batch[view]) for view in self.all_views if view in VIEWS
+        }
+
+    def pseudo_labels(self, weak, default):
+        """Pseudo-labels by the rule `default`, as the plug-ins in turn replace it."""
+        rule = default
+        for plug_in in self.plug_ins:
+            rule = _replaced_rule(plug_in, weak, rule)
+        return Pseudo(*rule(weak["probs"]))
+
+    def progress(self):
+        """Fraction of the run that is done, in [0, 1]; 1 outside of `fit`."""
+        done = tf.convert_to_tensor(self.steps_done)
+        total = tf.convert_to_tensor(self.steps_of_run)
+        return tf.where(total > 0, tf.minimum(done / tf.maximum(total, 1.0), 1.0), 1.0)
+
+    # --- what a user uses -------------------------------------------------------------
+
+    @property
+    def all_views(self):
+        """Entries of the batch that the scheme and its plug-ins read."""
+        views = [*type(self).views]
+        for plug_in in self.plug_ins:
+            views += [view for view in plug_in.views if view not in views]
+        return tuple(views)
+
+    @property
+    def inference_classifier(self):
+        """The classifier to evaluate and ship: the averaged copy, if there is one."""
+        return self.classifier if self.ema_classifier is None else self.ema_classifier
+
+    @property
+    def needs_epoch_update(self):
+        """Whether `fit` needs the callback `EpochUpdate`."""
+        return type(self).epoch_end is not SemiSupervisedModel.epoch_end or any(
+            type(plug_in).epoch_end is not PlugIn.epoch_end for plug_in in self.plug_ins
+        )
+
+    @property
+    def trainable_variables(self):
+        """Those of the classifier and the plug-ins; the averaged copy is not trained."""
+        variables = list(self.classifier.trainable_variables)
+        for plug_in in self.plug_ins:
+            for variable in plug_in.trainable_variables:
+                if not any(variable is known for known in variables):
+                    variables.append(variable)
+        return variables
+
+    @property
+    def trainable_weights(self):
+        return self.trainable_variables
+
+    def compile(self, optimizer="adam", metrics=None, jit_compile=False, **kwargs):
+        """As `keras.Model.compile`, without a loss.
+
+        Raises:
+            ValueError: `loss` is given; the scheme's losses are its own, the supervised
+                one is the constructor's `supervised_loss`.
+        """
+        if kwargs.get("loss") is not None:
+            raise ValueError(
+                "`compile` takes no loss: a scheme brings its own. To change the "
+                "supervised one, give `supervised_loss` to the constructor."
+            )
+        super().compile(
+            optimizer=optimizer, metrics=metrics, jit_compile=jit_compile, **kwargs
+        )
+
+    def fit(
+        self, x, *, epochs=1, initial_epoch=0, steps_per_epoch=None, callbacks=(), **kwargs
+    ):
+        """As `keras.Model.fit` on a data set of batches, with checks.
+
+        A loss that is not finite stops the run with an error.
+
+        Raises:
+            ValueError: an endless data set without `steps_per_epoch`, or the scheme needs
+                the callback `EpochUpdate` and it is missing.
+        """
+        steps = steps_per_epoch or _length(x)
+        callbacks = list(callbacks or ())
+        if self.needs_epoch_update and not any(
+            isinstance(callback, EpochUpdate) for callback in callbacks
+        ):
+            raise ValueError(
+                f"{type(self).__name__}, or a plug-in of it, works at the end of each "
+                "epoch. Add kerasfer.callbacks.EpochUpdate(evaluation_dataset("
+                "split.labeled)) to `callbacks`."
+            )
+        run = max(0, epochs - initial_epoch) * (steps or 0)
+        self.steps_of_run.assign(tf.convert_to_tensor(self.steps_done) + float(run))
+        return super().fit(
+            x,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=[StopOnNonFiniteLoss(), *callbacks],
+            **kwargs,
+        )
+
+    @tf.function(reduce_retracing=True)
+    def infer(self, images):
+        """Outputs of `inference_classifier` in inference mode, in a compiled graph."""
+        return self.inference_classifier(images, training=False)
+
+    # --- what Keras calls -------------------------------------------------------------
+
+    def call(self, inputs, training=False):
+        images = inputs["image"] if isinstance(inputs, dict) else inputs
+        classifier = self.classifier if training else self.inference_classifier
+        return classifier(images, training=training)["probs"]
+
+    def train_step(self, data):
+        batch, labels = data
+        with tf.GradientTape() as tape:
+            step = self.scheme_step(batch, labels)
+            parts = self._losses(step)
+            total = tf.add_n(
+                [
+                    self.weights_of_losses[name] * tf.cast(value, tf.float32)
+                    for name, value in parts.items()
+                ]
+            )
+            # Keras divides only losses it compiled by the number of replicas.
+            scaled = scale_loss(self.optimizer, total / num_replicas())
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        finite = _all_finite(gradients)
+        gradients = unscale_gradients(self.optimizer, gradients)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._apply(self._updates(step), finite)
+        self._update_average()
+        self.steps_done.assign_add(1.0)
+        self.loss_trackers["total"].update_state(total)
+        for name, value in parts.items():
+            self.loss_trackers[name].update_state(value)
+        if step.pseudo is not None and "audit_label" in batch:
+            self.pseudo_label_quality.update_state(*step.pseudo, batch["audit_label"])
+        logs = self.compute_metrics(
+            batch["image"], labels, step.outputs["image"]["probs"], None
+        )
+        if step.pseudo is None or "audit_label" not in batch:
+            logs = _without(logs, self.pseudo_label_quality.result())
+        return logs
+
+    def test_step(self, data):
+        images, labels = data
+        outputs = self.inference_classifier(images, training=False)
+        loss = batch_mean(self.supervised_loss(labels, outputs))
+        self.loss_trackers["total"].update_state(loss)
+        logs = self.compute_metrics(images, labels, outputs["probs"], None)
+        of_training = {t.name for n, t in self.loss_trackers.items() if n != "total"}
+        return _without(logs, {*of_training, *self.pseudo_label_quality.result()})
+
+    # --- inner parts ------------------------------------------------------------------
+
+    def _merge_loss_weights(self, changed):
+        weights = {**type(self).loss_weights, "penalty": 1.0}
+        for plug_in in self.plug_ins:
+            weights.update(plug_in.loss_weights)
+        unknown = set(changed) - set(weights)
+        if unknown:
+            raise ValueError(
+                f"Weights for losses that do not exist: {', '.join(sorted(unknown))}. "
+                f"Expected some of {', '.join(weights)}."
+            )
+        return {**weights, **changed}
+
+    def _losses(self, step):
+        penalties = self.classifier.losses
+        parts = {
+            **step.losses,
+            "penalty": tf.add_n(penalties) if penalties else tf.zeros(()),
+        }
+        for plug_in in self.plug_ins:
+            parts.update(plug_in.losses_of(step))
+        if parts.keys() != self.weights_of_losses.keys():
+            raise ValueError(
+                f"Expected losses {', '.join(sorted(self.weights_of_losses))}. Received: "
+                f"{', '.join(sorted(parts))}."
+            )
+        return parts
+
+    def _updates(self, step):
+        updates = list(step.updates)
+        for plug_in in self.plug_ins:
+            updates += plug_in.updates_of(step)
+        return updates
+
+    def _apply(self, updates, finite):
+        # Under float16 a step may overflow; state must not take in what it computed.
+        for variable, value in updates:
+            kept = tf.convert_to_tensor(variable)
+            variable.assign(tf.where(finite, tf.cast(value, kept.dtype), kept))
+
+    def _update_average(self):
+        if self.ema_classifier is None:
+            return
+        done = tf.convert_to_tensor(self.steps_done)
+        decay = tf.minimum(self.ema_decay, (1.0 + done) / (10.0 + done))
+        for average, weight in zip(
+            self.ema_classifier.weights, self.classifier.weights, strict=True
+        ):
+            value = tf.convert_to_tensor(weight)
+            if value.dtype.is_floating:
+                rate = tf.cast(decay, value.dtype)
+                value = rate * tf.convert_to_tensor(average) + (1.0 - rate) * value
+            average.assign(value)
+
+
+def _check_classifier(classifier):
+    outputs = getattr(classifier, "output", None)
+    if not isinstance(outputs, dict) or not outputs.keys() >= _OUTPUTS:
+        received = sorted(outputs) if isinstance(outputs, dict) else type(outputs).__name__
+        raise ValueError(
+            "`classifier` must be a functional model with the outputs embedding, logits "
+            "and probs. Wrap a backbone by kerasfer.build_classifier(backbone, "
+            f"input_shape, num_classes). Received: outputs={received}."
+        )
+
+
+def _replaced_rule(plug_in, weak, rule):
+    return lambda probs: plug_in.pseudo_labels({**weak, "probs": probs}, rule)
+
+
+def _all_finite(gradients):
+    return tf.reduce_all(
+        [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
+    )
+
+
+def _length(dataset):
+    """Number of batches in one pass, None if unknown."""
+    if not hasattr(dataset, "cardinality"):
+        return None
+    length = int(dataset.cardinality())
+    if length == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "The training data set is endless: give `steps_per_epoch` to `fit`."
+        )
+    return None if length < 0 else length
+
+
+def _without(logs, names):
+    return {name: value for name, value in logs.items() if name not in names}

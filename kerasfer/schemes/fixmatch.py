@@ -1,0 +1,51 @@
+"""FixMatch (Sohn et al., NeurIPS 2020)."""
+
+import tensorflow as tf
+
+from kerasfer.losses import batch_mean
+from kerasfer.pseudo_labels import hard_pseudo_labels
+from kerasfer.schemes.base import SemiSupervisedModel, Step
+
+
+class FixMatch(SemiSupervisedModel):
+    """Confident labels of the weak view are learned on the strong view.
+
+        L = (1/B) sum_b H(y_b, p(x_b))
+          + lambda_u (1/U) sum_b 1[max q_b >= tau] H(argmax q_b, p(A(u_b)))
+
+    with q_b = p(alpha(u_b)), no gradient through q, and masked faces counting as zero.
+
+    Deviations from the paper's code: three forward passes, one a view, instead of a
+    concatenated one, so each view has its own batch statistics and all three move the
+    running ones (as Ada-CM and ReMoP do); the strong view is RandAugment(3, 5) with
+    Cutout instead of CTAugment; optimizer and weight decay are the caller's.
+
+    Args:
+        classifier: see `SemiSupervisedModel`, as for further keywords; `loss_weights`
+            are `supervised` 1 and `unlabeled` (lambda_u) 1.
+        threshold: tau in [0, 1], inclusive; above 1 the scheme is supervised.
+
+    >>> model = FixMatch(build_classifier("compact", (48, 48, 3), 8),
+    ...                  threshold=0.95, loss_weights={"unlabeled": 0.5})  # doctest: +SKIP
+    """
+
+    views = ("weak", "strong")
+    loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
+
+    def __init__(self, classifier, threshold=0.95, **kwargs):
+        super().__init__(classifier, **kwargs)
+        self.threshold = threshold
+
+    def scheme_step(self, batch, labels):
+        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        pseudo = self.pseudo_labels(
+            outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
+        )
+        strong = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            pseudo.labels, outputs["strong"]["logits"]
+        )
+        losses = {
+            "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),
+            "unlabeled": batch_mean(pseudo.mask * strong),  # Eq. 4: over all faces
+        }
+        return Step(losses, labels, outputs, pseudo)

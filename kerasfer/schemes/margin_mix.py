@@ -1,0 +1,178 @@
+"""Margin-Mix (Florea et al., ECCV 2020)."""
+
+import tensorflow as tf
+
+from kerasfer.layers import ClassCentroids, class_sums
+from kerasfer.losses import batch_mean, large_margin_loss, probability_error
+from kerasfer.mixup import mixup
+from kerasfer.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
+from kerasfer.schedules import linear_ramp
+from kerasfer.schemes.base import Pseudo, SemiSupervisedModel, Step
+
+_CENTROID_IMAGES = ("labeled", "all")
+
+
+class MarginMix(SemiSupervisedModel):
+    """Soft self-labels from distances to class centroids, MixUp, a large margin.
+
+        q_b = mean over two weak views of softmax_k(-D_k / tau_d), sharpened by T
+        (x', y') = MixUp of labelled faces (one-hot y) and both weak views (q)
+        L = mean_labeled H(y', p(x')) + lambda_U r(t) mean_unlabeled (1/K) |y' - p(x')|^2
+          + lambda_M mean_all L_M(y', e(x'))
+
+    D_k is the distance of the unit embedding to the unit centroid of class k, r(t) a
+    linear ramp, L_M the `large_margin_loss` on soft labels. Until the first centroids, at
+    the end of the first epoch, the loss is that of labelled faces alone, unmixed.
+
+    *What is reconstruction.* Of the paper only the abstract and the supplement are at
+    hand. From them: self-labels are soft values made from the distances to all class
+    centroids, labelled and unlabelled faces are combined by MixUp, the network learns a
+    large margin, and the code grew from MixMatch for PyTorch. Not stated there, and
+    chosen here: the formula of q and tau_d, the large margin on mixed labels, lambda_M,
+    the ramp, and when centroids move.
+
+    *Deviations from MixMatch for PyTorch*: mixing weights per face instead of per batch
+    (as MixMatch's own code); one forward pass for all mixed faces, so batch statistics
+    are those of the mixture; the two weak views are forwarded in training mode with the
+    online weights, as there.
+
+    Args:
+        classifier: see `SemiSupervisedModel`, as for further keywords. `loss_weights` are
+            `supervised` 1, `unlabeled` (lambda_U) 75 and `margin` (lambda_M) 0.1. A
+            `supervised_loss` of your own must accept soft labels.
+        membership: "softmax" of negative distances, or "inverse" squared distances.
+        temperature: tau_d > 0, for "softmax".
+        sharpening: T > 0 of MixMatch; 1 leaves the labels soft.
+        ramp: fraction of the run over which lambda_U rises from 0.
+        centroid_images: "labeled" faces, or "all": unlabelled ones too, weighted by
+            their q, from the second epoch on.
+        centroid_momentum: in [0, 1): centroids also move within an epoch, towards the
+            class means of the labelled faces of the batch; 1 leaves them in place.
+
+    Raises:
+        ValueError: another `membership` or `centroid_images`, or a number out of range.
+
+    >>> model = MarginMix(build_classifier("compact", (48, 48, 3), 8))  # doctest: +SKIP
+    """
+
+    views = ("weak", "weak_2", "mix_weight", "mix_key")
+    loss_weights = {"supervised": 1.0, "unlabeled": 75.0, "margin": 0.1}
+
+    def __init__(
+        self,
+        classifier,
+        membership="softmax",
+        temperature=0.3,
+        sharpening=1.0,
+        ramp=0.4,
+        centroid_images="labeled",
+        centroid_momentum=1.0,
+        **kwargs,
+    ):
+        super().__init__(classifier, **kwargs)
+        _check(membership, temperature, sharpening, ramp, centroid_images, centroid_momentum)
+        self.membership, self.temperature = membership, temperature
+        self.sharpening, self.ramp = sharpening, ramp
+        self.centroid_images, self.centroid_momentum = centroid_images, centroid_momentum
+        width = self.classifier.output["embedding"].shape[-1]
+        num_classes = self.classifier.output["probs"].shape[-1]
+        self.centroids = ClassCentroids(num_classes, width, name="centroids")
+
+    def scheme_step(self, batch, labels):
+        centroids = tf.convert_to_tensor(self.centroids.centroids)
+        known = tf.convert_to_tensor(self.centroids.known)
+        ready = tf.reduce_max(known)  # 0 until the first centroids
+
+        # Self-labels: the mean membership of the two weak views.
+        outputs = self.forward_views(batch)
+        q = sharpen(
+            (self._memberships(outputs["weak"]) + self._memberships(outputs["weak_2"])) / 2,
+            self.sharpening,
+        )
+        pseudo = self.pseudo_labels(
+            {**outputs["weak"], "probs": q},
+            lambda q: (tf.argmax(q, -1, output_type=tf.int32), ready * tf.ones_like(q[:, 0])),
+        )
+
+        # MixUp of everything with everything; weight 1 leaves the faces as they are.
+        one_hot = tf.one_hot(labels, known.shape[0])
+        images, targets = mixup(
+            tf.concat([batch["image"], batch["weak"], batch["weak_2"]], 0),
+            tf.concat([one_hot, q, q], 0),
+            tf.where(ready > 0, batch["mix_weight"], 1.0),
+            batch["mix_key"],
+        )
+        mixed = self.forward(images)
+
+        size = tf.shape(labels)[0]
+        labeled = {name: values[:size] for name, values in mixed.items()}
+        unlabeled = {name: values[size:] for name, values in mixed.items()}
+        weight = ready * linear_ramp(self.progress(), self.ramp)
+        losses = {
+            "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
+            "unlabeled": weight * batch_mean(probability_error(targets[size:], unlabeled)),
+            "margin": ready
+            * batch_mean(large_margin_loss(targets, mixed["embedding"], centroids)),
+        }
+        return Step(
+            losses,
+            labels,
+            {"image": labeled, **outputs},
+            pseudo,
+            self.centroids.moved(
+                labeled["embedding"], targets[:size], self.centroid_momentum
+            ),
+        )
+
+    def epoch_end(self, labeled, unlabeled):
+        """Re-estimates the centroids over whole data sets, with the averaged weights."""
+        parts = [self._class_sums(labeled, lambda labels, _: labels)]
+        if self.centroid_images == "all" and tf.reduce_max(self.centroids.known) > 0:
+            if unlabeled is None:
+                raise ValueError(
+                    'centroid_images="all" needs the unlabelled faces. Give them to the '
+                    "callback: EpochUpdate(labeled, unlabeled)."
+                )
+            parts.append(
+                self._class_sums(unlabeled, lambda _, outputs: self._memberships(outputs))
+            )
+        sums, counts = (tf.add_n(list(terms)) for terms in zip(*parts, strict=True))
+        self.centroids.set_means(sums, counts)
+
+    def _memberships(self, outputs):
+        return centroid_memberships(
+            outputs["embedding"],
+            tf.convert_to_tensor(self.centroids.centroids),
+            tf.convert_to_tensor(self.centroids.known),
+            self.membership,
+            self.temperature,
+        )
+
+    def _class_sums(self, dataset, memberships_of):
+        num_classes = self.centroids.known.shape[0]
+        total = None
+        for images, labels in dataset:
+            outputs = self.infer(images)
+            one_hot = tf.one_hot(labels, num_classes)
+            part = class_sums(outputs["embedding"], memberships_of(one_hot, outputs))
+            total = part if total is None else tuple(map(tf.add, total, part))
+        return total
+
+
+def _check(membership, temperature, sharpening, ramp, centroid_images, centroid_momentum):
+    if membership not in MEMBERSHIPS or centroid_images not in _CENTROID_IMAGES:
+        raise ValueError(
+            f"Expected membership in {MEMBERSHIPS} and centroid_images in "
+            f"{_CENTROID_IMAGES}. Received: membership={membership!r}, "
+            f"centroid_images={centroid_images!r}."
+        )
+    if temperature <= 0 or sharpening <= 0:
+        raise ValueError(
+            "`temperature` and `sharpening` must be > 0. Received: "
+            f"temperature={temperature}, sharpening={sharpening}."
+        )
+    if not (0 <= ramp <= 1 and 0 <= centroid_momentum <= 1):
+        raise ValueError(
+            "`ramp` and `centroid_momentum` must be in [0, 1]. Received: "
+            f"ramp={ramp}, centroid_momentum={centroid_momentum}."
+        )

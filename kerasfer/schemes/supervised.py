@@ -1,0 +1,23 @@
+"""Supervised training, the floor that every scheme must beat."""
+
+from kerasfer.losses import batch_mean
+from kerasfer.schemes.base import SemiSupervisedModel, Step
+
+
+class Supervised(SemiSupervisedModel):
+    """Cross-entropy on the labelled faces alone.
+
+        L = (1/B) sum_b H(y_b, p(x_b))
+
+    Arguments: see `SemiSupervisedModel`. Labels of action units need a `supervised_loss`
+    for them.
+
+    >>> model = Supervised(build_classifier("compact", (48, 48, 3), 8))  # doctest: +SKIP
+    """
+
+    loss_weights = {"supervised": 1.0}
+
+    def scheme_step(self, batch, labels):
+        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        loss = batch_mean(self.supervised_loss(labels, outputs["image"]))
+        return Step({"supervised": loss}, labels, outputs)
