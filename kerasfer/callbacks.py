@@ -115,27 +115,28 @@ class PseudoLabelAudit(keras.callbacks.Callback):
     def __init__(self, path, class_names):
         super().__init__()
         self.path, self.class_names = pathlib.Path(path), tuple(class_names)
-        self.rows = None
+        self.measured = None
 
-    def on_train_batch_end(self, batch, logs=None):
-        # Kept each batch: the counts are reset before `on_epoch_end`, by the validation.
-        quality = self.model.pseudo_label_quality
-        self.rows = quality if "mask_rate" in (logs or {}) else None
-        if self.rows is not None:
-            self.rows = quality.per_class()
+    def on_test_begin(self, logs=None):
+        # The validation of an epoch resets the counts before `on_epoch_end` is called.
+        self.measured = self._measure()
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.rows is None:
+        measured, self.measured = self.measured or self._measure(), None
+        if "mask_rate" not in (logs or {}):
             return
-        columns = {name: np.asarray(values) for name, values in self.rows.items()}
         is_new = not self.path.exists()
         with self.path.open("a", newline="") as file:
             writer = csv.writer(file)
             if is_new:
-                writer.writerow(["epoch", "class", *columns])
+                writer.writerow(["epoch", "class", *measured])
             for k, name in enumerate(self.class_names):
-                values = [f"{column[k]:.4f}" for column in columns.values()]
+                values = [f"{column[k]:.4f}" for column in measured.values()]
                 writer.writerow([epoch + 1, name, *values])
+
+    def _measure(self):
+        per_class = self.model.pseudo_label_quality.per_class()
+        return {name: np.asarray(values) for name, values in per_class.items()}
 
 
 def _is_finite(value):

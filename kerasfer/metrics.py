@@ -4,8 +4,16 @@ import keras
 import tensorflow as tf
 
 
+class _CountingMetric(keras.metrics.Metric):
+    """A metric of counts. Keras 2.15 resets only scalars by itself."""
+
+    def reset_state(self):
+        for variable in self.variables:
+            variable.assign(tf.zeros(variable.shape))
+
+
 @keras.saving.register_keras_serializable("kerasfer")
-class ConfusionMatrix(keras.metrics.Metric):
+class ConfusionMatrix(_CountingMetric):
     """Counts of (true class, predicted class).
 
     `result()` is float32 (num_classes, num_classes), rows true, columns predicted, as in
@@ -73,7 +81,7 @@ class MeanClassAccuracy(ConfusionMatrix):
         return tf.math.divide_no_nan(tf.reduce_sum(accuracies), num_present)
 
 
-class PseudoLabelQuality(keras.metrics.Metric):
+class PseudoLabelQuality(_CountingMetric):
     """How many unlabelled faces got a pseudo-label, and how many of those were right.
 
     Where the benchmark knows the true labels. `result()` gives two scalars for the

@@ -6,12 +6,15 @@
 from kerasfer.data import protocols
 from kerasfer.data.manifest import Manifest, from_arrays, read_manifest
 from kerasfer.data.pipeline import evaluation_dataset, training_dataset
+from kerasfer.data.split_file import load_split, save_split
 
 __all__ = [
     "Manifest",
     "evaluation_dataset",
     "from_arrays",
+    "load_split",
     "protocols",
     "read_manifest",
+    "save_split",
     "training_dataset",
 ]

@@ -42,8 +42,9 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
 
     *Test*: the rows with split "test"; without a `split` column a fifth of the labelled
     images (whole subjects), the same for every seed. *Labelled*: by the protocol, from
-    the training part. *Validation*: the rows with split "validation"; without such rows,
-    drawn from the training images that the protocol leaves over (from all of them for
+    the training part. *Validation*: of the rows with split "validation" as many as there
+    are labelled images at most (who has few labels has few to select by); without such
+    rows, drawn from the training images that the protocol leaves over (from all of them for
     the protocol `all`): a tenth at most, no more than there are labelled images, whole
     subjects where subjects are known, and at least one image of each class stays in the
     pool. *Unlabelled*: what is left, another manifest, or both.
@@ -75,9 +76,12 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     known = train[classes[train] >= 0]
     draw = _LabeledDraw(manifest, classes, known, spec, seed)
     validation = np.flatnonzero(parts == "validation")
-    if not len(validation):
+    if len(validation):
+        labeled = draw.labeled(known)
+        validation = draw.front(validation, len(labeled))
+    else:
         validation = draw.validation()
-    labeled = draw.labeled(np.setdiff1d(known, validation))
+        labeled = draw.labeled(np.setdiff1d(known, validation))
     _check_labeled(manifest, classes, labeled, spec, seed)
     rest = np.setdiff1d(train, np.concatenate([labeled, validation]))
     if manifest.subjects is not None:
@@ -127,12 +131,16 @@ class _LabeledDraw:
                 f"training part. Received: {spec.labels}."
             )
 
+    def front(self, rows, count):
+        """The first rows in the order of the hash, at most `count`."""
+        return np.sort(rows[np.argsort(self.keys[rows], kind="stable")][:count])
+
     def labeled(self, rows):
         rows = rows[np.argsort(self.keys[rows], kind="stable")]
         if self.spec.kind == "all":
             return np.sort(rows)
         if self.budgets is None:
-            return np.sort(rows[: self.spec.labels])
+            return self.front(rows, self.spec.labels)
         return np.sort(
             np.concatenate(
                 [

@@ -213,6 +213,7 @@ class SemiSupervisedModel(keras.Model):
             )
         run = max(0, epochs - initial_epoch) * (steps or 0)
         self.steps_of_run.assign(tf.convert_to_tensor(self.steps_done) + float(run))
+        kwargs.setdefault("shuffle", False)  # the data set is shuffled; Keras warns
         return super().fit(
             x,
             epochs=epochs,
@@ -238,7 +239,7 @@ class SemiSupervisedModel(keras.Model):
         batch, labels = data
         with tf.GradientTape() as tape:
             step = self.scheme_step(batch, labels)
-            parts = self._losses(step)
+            parts = self._loss_parts(step)
             total = tf.add_n(
                 [
                     self.weights_of_losses[name] * tf.cast(value, tf.float32)
@@ -252,7 +253,7 @@ class SemiSupervisedModel(keras.Model):
         finite = _all_finite(gradients)
         gradients = unscale_gradients(self.optimizer, gradients)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self._apply(self._updates(step), finite)
+        self._assign_updates(step, finite)
         self._update_average()
         self.steps_done.assign_add(1.0)
         self.loss_trackers["total"].update_state(total)
@@ -276,6 +277,18 @@ class SemiSupervisedModel(keras.Model):
         of_training = {t.name for n, t in self.loss_trackers.items() if n != "total"}
         return _without(logs, {*of_training, *self.pseudo_label_quality.result()})
 
+    def get_config(self):
+        """Not there: what is saved of a scheme is its weights, and its classifier.
+
+        Raises:
+            NotImplementedError: always, so that `model.save` cannot write a file that
+                nothing could load.
+        """
+        raise NotImplementedError(
+            "A scheme is not saved whole. Use `model.save_weights(path)` to go on "
+            "training, `model.inference_classifier.save(path)` to keep the classifier."
+        )
+
     # --- inner parts ------------------------------------------------------------------
 
     def _merge_loss_weights(self, changed):
@@ -290,7 +303,7 @@ class SemiSupervisedModel(keras.Model):
             )
         return {**weights, **changed}
 
-    def _losses(self, step):
+    def _loss_parts(self, step):
         penalties = self.classifier.losses
         parts = {
             **step.losses,
@@ -305,13 +318,10 @@ class SemiSupervisedModel(keras.Model):
             )
         return parts
 
-    def _updates(self, step):
+    def _assign_updates(self, step, finite):
         updates = list(step.updates)
         for plug_in in self.plug_ins:
             updates += plug_in.updates_of(step)
-        return updates
-
-    def _apply(self, updates, finite):
         # Under float16 a step may overflow; state must not take in what it computed.
         for variable, value in updates:
             kept = tf.convert_to_tensor(variable)

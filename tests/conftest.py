@@ -1,0 +1,61 @@
+"""Small classifiers and faces that the tests share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+# Two devices, for the tests of replicas; must come before anything uses TensorFlow.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+from kerasfer.data import from_arrays  # noqa: E402
+
+
+def logits_classifier(num_classes=3):
+    """A classifier whose image *is* its logits: every loss can be computed by hand."""
+    images = keras.Input((1, 1, num_classes))
+    logits = keras.layers.Flatten()(images)
+    probs = keras.layers.Activation("softmax")(logits)
+    return keras.Model(
+        images, {"embedding": logits, "logits": logits, "probs": probs}
+    )
+
+
+def as_images(logits):
+    """Logits (batch, classes) as images for `logits_classifier`."""
+    return tf.reshape(tf.constant(logits, tf.float32), [len(logits), 1, 1, -1])
+
+
+def dense_classifier(num_classes=3, side=4, width=5, dtype=None):
+    """A tiny classifier with weights, without batch statistics or dropout."""
+    images = keras.Input((side, side, 3))
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(images)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(width, activation="tanh", dtype=dtype)(x)
+    embedding = keras.layers.Activation("linear", dtype="float32")(x)
+    logits = keras.layers.Dense(num_classes, dtype="float32")(embedding)
+    probs = keras.layers.Activation("softmax", dtype="float32")(logits)
+    return keras.Model(
+        images, {"embedding": embedding, "logits": logits, "probs": probs}
+    )
+
+
+def random_faces(num_images, num_classes=3, side=8, seed=0, **columns):
+    """Noise with labels 0, 1, 2, 0, ...; the class is visible as a brighter row."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 120, (num_images, side, side, 3), dtype=np.uint8)
+    labels = np.arange(num_images) % num_classes
+    images[np.arange(num_images), labels] += 120
+    return from_arrays(images, labels, **columns)
+
+
+@pytest.fixture(autouse=True)
+def _same_seed():
+    keras.utils.set_random_seed(1)

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from kerasfer.data import from_arrays, read_manifest
+
+
+def write(tmp_path, text):
+    path = tmp_path / "manifest.csv"
+    path.write_text(text)
+    return path
+
+
+def test_expression_names_keep_the_order_of_the_field(tmp_path):
+    manifest = read_manifest(
+        write(tmp_path, "path,label\na.png,sadness\nb.png,neutral\nc.png,\nd.png,-1\n")
+    )
+    assert manifest.class_names == ("neutral", "sadness")
+    np.testing.assert_array_equal(manifest.labels, [1, 0, -1, -1])
+    assert manifest.path(0) == tmp_path / "a.png"
+    assert manifest.subjects is None and manifest.parts is None
+
+
+def test_other_names_are_sorted_and_numbers_counted(tmp_path):
+    assert read_manifest(
+        write(tmp_path, "path,label\na,zebra\nb,ant\n")
+    ).class_names == ("ant", "zebra")
+    manifest = read_manifest(write(tmp_path, "path,label\na,3\nb,0\n"))
+    assert manifest.class_names == ("0", "1", "2", "3")
+    np.testing.assert_array_equal(manifest.class_counts(), [1, 0, 0, 1])
+
+
+def test_class_names_given_fix_the_indices(tmp_path):
+    path = write(tmp_path, "path,label\na,fear\nb,anger\n")
+    names = ("anger", "disgust", "fear")
+    np.testing.assert_array_equal(read_manifest(path, names).labels, [2, 0])
+    path = write(tmp_path, "path,label\na,2\nb,0\n")
+    np.testing.assert_array_equal(read_manifest(path, names).labels, [2, 0])
+
+
+def test_action_units_subjects_and_parts(tmp_path):
+    manifest = read_manifest(
+        write(tmp_path, "path,AU1,AU12,subject,split\na,1,,s,Train\nb,-1,0.5,,val\n")
+    )
+    assert manifest.au_names == ("AU1", "AU12")
+    np.testing.assert_array_equal(manifest.targets, [[1, -1], [-1, 0.5]])
+    # Nobody is known of image b: its own name stands in.
+    np.testing.assert_array_equal(manifest.subjects, ["s", "b"])
+    np.testing.assert_array_equal(manifest.parts, ["train", "validation"])
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("label\n1\n", "no column `path`. Expected columns: path, label. Received: label"),
+        ("path,label\n", "no rows"),
+        ("path,label\na,0\na,1\n", "line 3: path 'a' twice"),
+        ("path,label\na,0\n,1\n", "line 3: empty path"),
+        ("path,AU1\na,2\n", "line 2: expected AU1 in .0, 1."),
+        ("path,label,split\na,0,tset\n", "line 2: expected split train.*'tset'"),
+        ("path,label\na,0\nb,x\nc,1\n", None),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path, text, error):
+    path = write(tmp_path, text)
+    if error is None:  # names and numbers mixed are names
+        assert read_manifest(path).class_names == ("0", "1", "x")
+        return
+    with pytest.raises(ValueError, match=error):
+        read_manifest(path)
+
+
+def test_a_label_outside_the_classes(tmp_path):
+    path = write(tmp_path, "path,label\na,anger\nb,joy\n")
+    with pytest.raises(ValueError, match="line 3: label 'joy' is outside.*anger, fear"):
+        read_manifest(path, ("anger", "fear"))
+    path = write(tmp_path, "path,label\na,0\nb,7\n")
+    with pytest.raises(ValueError, match="'7' is outside.*an index below 2"):
+        read_manifest(path, ("anger", "fear"))
+    path = write(tmp_path, "path,subject\na,0\n")
+    with pytest.raises(ValueError, match="no column `label`"):
+        read_manifest(path, ("anger", "fear"))
+
+
+def test_a_missing_manifest_names_the_command_that_makes_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="data_prep/fer2013.py SOURCE OUT"):
+        read_manifest(tmp_path / "none.csv")
+
+
+def test_arrays_are_checked():
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match="Expected uint8 images"):
+        from_arrays(images.astype(float), [0, 1])
+    with pytest.raises(ValueError, match="from -1 to 1. Received: 0 to 2"):
+        from_arrays(images, [0, 2], class_names=("a", "b"))
+    grey = from_arrays(images[..., :1], [0, 1])
+    assert grey.image(0).shape == (4, 4, 1)
+    assert grey.image(0, channels=3).shape == (4, 4, 3)
