@@ -43,6 +43,8 @@ class Config:
     """Side of the classifier's input in pixels."""
     normalization: Literal["per_plane", "unit", "imagenet"] = "per_plane"
     """Of the pixels."""
+    pad: float = 8 / 224
+    """Border of the weak view's random crop, as a fraction of the side."""
     dropout: float = 0.0
     """Rate before the last layer."""
     batch_size: int = 64
@@ -91,6 +93,7 @@ class Config:
             unlabeled_ratio=(self.unlabeled_ratio >= 1, "at least 1", self.unlabeled_ratio),
             learning_rate=(self.learning_rate > 0, "more than 0", self.learning_rate),
             weight_decay=(self.weight_decay >= 0, "at least 0", self.weight_decay),
+            pad=(0 <= self.pad <= 0.5, "0 to 0.5", self.pad),
             dropout=(0 <= self.dropout < 1, "0 or more, below 1", self.dropout),
             epochs=(self.epochs >= 1, "at least 1", self.epochs),
             steps_per_epoch=(self.steps_per_epoch >= 1, "at least 1", self.steps_per_epoch),
@@ -127,6 +130,7 @@ def build_data(config, model, split, seed):
         seed=seed,
         image_shape=shape,
         mixup_alpha=config.mixup_alpha,
+        pad=config.pad,
     )
     evaluated = [
         kerasfer.data.evaluation_dataset(part, image_shape=shape)

@@ -176,20 +176,19 @@ def test_a_path_that_is_not_an_image_stops_with_its_name(tmp_path):
 
 
 PROGRAM = """
-    import sys, time
+    import sys
     import numpy as np
     from kerasfer.data import from_arrays, training_dataset
     images = np.zeros((40, 48, 48, 3), np.uint8)
     faces = from_arrays(images, np.arange(40) % 2)
     data = iter(training_dataset(faces, faces, ("weak", "strong"), 16))
     next(data)
-    print("ready", flush=True)
-    if sys.argv[1] == "wait":
-        try:
-            while True:
-                next(data)
-        except KeyboardInterrupt:
-            sys.exit(130)
+    try:
+        print("ready", flush=True)
+        while sys.argv[1] == "wait":
+            next(data)
+    except KeyboardInterrupt:
+        sys.exit(130)
 """
 
 

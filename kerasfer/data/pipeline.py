@@ -1,5 +1,7 @@
 """tf.data pipelines: endless training batches, one pass of evaluation batches."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,6 +9,8 @@ from kerasfer.augment.views import PAD
 from kerasfer.data.batches import KNOWN_VIEWS, TrainingBatches
 from kerasfer.data.python_calls import stopping_at_exit
 from kerasfer.faces import resize
+
+_MOST_THREADS = 16  # Python's lock is held for about half of the work
 
 
 def training_dataset(
@@ -83,8 +87,7 @@ def training_dataset(
         label = batch.pop("label")
         return batch, label
 
-    steps = tf.data.Dataset.counter(start_step)
-    return steps.map(element, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    return _in_parallel(tf.data.Dataset.counter(start_step), element)
 
 
 def evaluation_dataset(manifest, batch_size=256, image_shape=None):
@@ -124,7 +127,18 @@ def evaluation_dataset(manifest, batch_size=256, image_shape=None):
         return batch["image"], batch["label"]
 
     starts = tf.data.Dataset.range(0, len(manifest), batch_size)
-    return starts.map(element, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    return _in_parallel(starts, element)
+
+
+def _in_parallel(numbers, element):
+    """Elements in order, made ahead in a fixed number of threads."""
+    # Autotuning could start another call long after the consumer has stopped, when the
+    # interpreter is shutting down (see python_calls).
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    elements = numbers.map(element, threads, deterministic=True).prefetch(2)
+    return elements.with_options(options)
 
 
 def _python_call(function, number, specs):

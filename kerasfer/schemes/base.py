@@ -236,7 +236,7 @@ class SemiSupervisedModel(keras.Model):
         return classifier(images, training=training)["probs"]
 
     def train_step(self, data):
-        batch, labels = data
+        batch, labels = _unpacked(data)
         with tf.GradientTape() as tape:
             step = self.scheme_step(batch, labels)
             parts = self._loss_parts(step)
@@ -269,7 +269,7 @@ class SemiSupervisedModel(keras.Model):
         return logs
 
     def test_step(self, data):
-        images, labels = data
+        images, labels = _unpacked(data)
         outputs = self.inference_classifier(images, training=False)
         loss = batch_mean(self.supervised_loss(labels, outputs))
         self.loss_trackers["total"].update_state(loss)
@@ -373,6 +373,16 @@ def _length(dataset):
             "The training data set is endless: give `steps_per_epoch` to `fit`."
         )
     return None if length < 0 else length
+
+
+def _unpacked(data):
+    inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if sample_weight is not None:
+        raise ValueError(
+            "A scheme takes no sample weights: they would not reach its losses. Weigh "
+            "the faces in a `supervised_loss` of your own."
+        )
+    return inputs, labels
 
 
 def _without(logs, names):

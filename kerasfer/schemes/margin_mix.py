@@ -95,12 +95,13 @@ class MarginMix(SemiSupervisedModel):
         )
 
         # MixUp of everything with everything; weight 1 leaves the faces as they are.
-        one_hot = tf.one_hot(labels, known.shape[0])
+        targets = tf.concat([tf.one_hot(labels, known.shape[0]), q, q], 0)
+        count = tf.shape(targets)[0]  # the dice also cover the views of plug-ins
         images, targets = mixup(
             tf.concat([batch["image"], batch["weak"], batch["weak_2"]], 0),
-            tf.concat([one_hot, q, q], 0),
-            tf.where(ready > 0, batch["mix_weight"], 1.0),
-            batch["mix_key"],
+            targets,
+            tf.where(ready > 0, batch["mix_weight"][:count], 1.0),
+            batch["mix_key"][:count],
         )
         mixed = self.forward(images)
 

@@ -1,0 +1,65 @@
+"""Imports point down, and importing the package costs nothing."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parent.parent / "kerasfer"
+# Each layer may import from the ones below it, and within itself.
+LAYERS = [
+    {"schemes", "plug_ins", "callbacks", "data", "metrics"},
+    {"classifiers", "layers", "backbones", "augment"},
+    {"pseudo_labels", "losses", "schedules", "mixup", "faces", "safe_write", "_compat"},
+]
+FORBIDDEN = {"argparse", "tyro", "keras_tuner", "mtcnn", "tqdm", "tensorflow_addons"}
+
+
+def modules():
+    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem != "__init__")
+
+
+def level(name):
+    return next(i for i, layer in enumerate(LAYERS) if name in layer)
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for name in imported(path):
+        parts = name.split(".")
+        assert parts[0] not in FORBIDDEN, name
+        if parts[0] == "kerasfer" and len(parts) > 1:
+            assert level(parts[1]) >= level(own), f"{own} imports {name}"
+            assert {own, parts[1]} != {"data", "schemes"}, "they meet only in a dict"
+
+
+def test_a_version_is_looked_at_in_one_place():
+    for path in PACKAGE.rglob("*.py"):
+        if path.name != "_compat.py":
+            assert "keras.__version__" not in path.read_text(), path
+
+
+def test_importing_the_package_does_not_import_tensorflow():
+    code = "import kerasfer, sys; print('tensorflow' in sys.modules, 'schemes' in dir(kerasfer))"
+    output = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert output.strip() == "False True"
+
+
+def test_public_names():
+    import kerasfer
+
+    for name in kerasfer.__all__:
+        assert getattr(kerasfer, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'shemes'"):
+        kerasfer.shemes  # noqa: B018

@@ -1,0 +1,281 @@
+"""What every scheme passes, alone and with every plug-in."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import dense_classifier, random_faces
+
+from kerasfer.callbacks import EpochUpdate
+from kerasfer.data import evaluation_dataset, training_dataset
+from kerasfer.plug_ins import PlugIn
+from kerasfer.schemes import FixMatch, MarginMix, Supervised
+
+LABELED, UNLABELED = random_faces(12, side=4), random_faces(16, side=4, seed=1)
+NUM_CLASSES = 3
+
+
+class Everything(PlugIn):
+    """Uses each part of the contract: a view, an output, a rule, a loss, state, epochs."""
+
+    views = ("strong_2",)
+    loss_weights = {"head": 0.5}
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.head = keras.layers.Dense(NUM_CLASSES, dtype="float32", name="head")
+        self.count = self.add_weight(
+            name="count", shape=(), initializer="zeros", trainable=False, dtype="float32"
+        )
+        self.epochs = 0
+        self.built = True
+
+    def attach(self, classifier):
+        head = self.head(classifier.output["embedding"])
+        return keras.Model(classifier.input, {**classifier.output, "head": head})
+
+    def pseudo_labels(self, weak, default):
+        labels, mask = default(weak["probs"])
+        return labels, mask * 0.5
+
+    def losses_of(self, step):
+        views = step.outputs["image"], step.outputs["strong_2"]
+        return {"head": tf.add_n([tf.reduce_mean(tf.square(v["head"])) for v in views])}
+
+    def updates_of(self, step):
+        return ((self.count, self.count + 1.0 + 0.0 * step.outputs["image"]["head"][0, 0]),)
+
+    def epoch_end(self, model, labeled, unlabeled):
+        self.epochs += 1
+
+
+
+def margin_mix(classifier, loss_weights=None, **options):
+    # lambda_U of 75 diverges at the rate below, and chaos forgives no rounding.
+    return MarginMix(
+        classifier,
+        ramp=0.0,
+        centroid_momentum=0.9,
+        loss_weights={"unlabeled": 1.0, **(loss_weights or {})},
+        **options,
+    )
+
+
+SCHEMES = {
+    "supervised": Supervised,
+    "fixmatch": lambda c, **options: FixMatch(c, threshold=0.3, **options),
+    "margin_mix": margin_mix,
+}
+PLUG_INS = {"alone": (), "everything": (Everything,)}
+
+
+@pytest.fixture(params=SCHEMES)
+def scheme(request):
+    return SCHEMES[request.param]
+
+
+@pytest.fixture(params=PLUG_INS)
+def plug_ins(request):
+    return PLUG_INS[request.param]
+
+
+def build(scheme, plug_ins=(), optimizer=None, dtype=None, **options):
+    keras.utils.set_random_seed(5)
+    model = scheme(dense_classifier(dtype=dtype), plug_ins=[p() for p in plug_ins], **options)
+    model.compile(optimizer or keras.optimizers.SGD(0.1))
+    if hasattr(model, "centroids"):  # as after a first epoch
+        model.epoch_end(evaluation_dataset(LABELED), None)
+    return model
+
+
+def dataset(model, **options):
+    options = {"views": model.all_views, "batch_size": 8, "seed": 2, **options}
+    return training_dataset(LABELED, UNLABELED, **options)
+
+
+def fit(model, steps=3, epochs=1, **options):
+    update = EpochUpdate(evaluation_dataset(LABELED), evaluation_dataset(UNLABELED))
+    history = model.fit(
+        dataset(model, **options),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[update],
+    )
+    return {name: np.array(values) for name, values in history.history.items()}
+
+
+def state(model):
+    return {f"{i} {w.name}": w.numpy() for i, w in enumerate(model.weights)}
+
+
+def test_every_trainable_weight_moves_and_logs_are_finite(scheme, plug_ins):
+    model = build(scheme, plug_ins)
+    before = [w.numpy() for w in model.trainable_variables]
+    logs = fit(model, steps=1)
+    assert all(np.isfinite(values).all() for values in logs.values()), logs
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        assert (old != variable.numpy()).any(), variable.name
+    for plug_in in model.plug_ins:
+        assert float(plug_in.count) == 1 and plug_in.epochs == 1
+
+
+def test_training_is_repeatable(scheme, plug_ins):
+    first, second = build(scheme, plug_ins), build(scheme, plug_ins)
+    logs, again = fit(first), fit(second)
+    assert logs.keys() == again.keys()
+    for name in logs:
+        np.testing.assert_array_equal(logs[name], again[name])
+    for ours, theirs in zip(state(first).values(), state(second).values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_nothing_the_averaged_copy_holds_is_trained(scheme, plug_ins):
+    model = build(scheme, plug_ins)
+    averaged = {id(w) for w in model.ema_classifier.trainable_variables}
+    assert averaged and not averaged & {id(w) for w in model.trainable_variables}
+
+
+def test_weights_are_all_the_state_there_is(scheme, plug_ins, tmp_path):
+    model = build(scheme, plug_ins)
+    fit(model, epochs=2)
+    model.save_weights(tmp_path / "m.weights.h5")
+    again = build(scheme, plug_ins)
+    again.load_weights(tmp_path / "m.weights.h5")
+    own = [w for w in model.weights if "seed" not in w.name]
+    restored = [w for w in again.weights if "seed" not in w.name]
+    for ours, theirs in zip(own, restored, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.name)
+    assert float(again.steps_done) == 6
+
+
+def test_a_class_absent_from_the_batch_gives_finite_gradients(scheme, plug_ins):
+    model = build(scheme, plug_ins)
+    one_class = LABELED.subset(LABELED.labels == 0)
+    data = training_dataset(one_class, UNLABELED, model.all_views, 8)
+    batch, label = next(iter(data))
+    model.train_on_batch(batch, label)
+    assert all(np.isfinite(values).all() for values in state(model).values())
+
+
+def test_an_overflowing_step_leaves_weights_and_state_as_they_were(scheme, plug_ins):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        # A loss scale of 2^40 overflows the float16 gradients for certain.
+        optimizer = keras.mixed_precision.LossScaleOptimizer(
+            keras.optimizers.SGD(0.1), **_initial_scale(2.0**40)
+        )
+        model = build(scheme, plug_ins, optimizer, dtype="mixed_float16")
+        moved = [*model.trainable_variables]
+        moved += [w for p in model.plug_ins for w in p.non_trainable_variables]
+        moved += model.centroids.weights if hasattr(model, "centroids") else []
+        before = [w.numpy() for w in moved]
+        batch, label = next(iter(dataset(model)))
+        model.train_on_batch(batch, label)
+        for old, variable in zip(before, moved, strict=True):
+            np.testing.assert_array_equal(old, variable.numpy(), err_msg=variable.name)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def _initial_scale(scale):
+    try:
+        keras.mixed_precision.LossScaleOptimizer(
+            keras.optimizers.SGD(), initial_scale=scale
+        )
+    except TypeError:
+        return {"dynamic": True, "initial_scale": scale}
+    return {"initial_scale": scale}
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_learns_what_float32_learns(scheme, policy):
+    full = fit(build(scheme))
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model = build(scheme, dtype=policy)
+        half = fit(model)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    # bfloat16 keeps 8 bits: 2^-8 per operation, a few operations, three steps. Without
+    # loss scaling, float16 SGD would stand still and the loss stay at its first value.
+    np.testing.assert_allclose(half["loss"], full["loss"], rtol=0.03)
+    reference = build(scheme)
+    fit(reference)
+    start = build(scheme)
+    for begun, ours, theirs in zip(
+        start.trainable_variables,
+        model.trainable_variables,
+        reference.trainable_variables,
+        strict=True,
+    ):
+        moved = np.linalg.norm(theirs.numpy() - begun.numpy())
+        error = np.linalg.norm(ours.numpy() - theirs.numpy())
+        assert error < 0.15 * moved, ours.name
+
+
+def test_two_replicas_equal_one(scheme, plug_ins):
+    """MixUp's partners depend on the split of the batch, so Margin-Mix is compared with
+    mixing weights of 1: each face then stays what it is."""
+    data_options = {"mixup_alpha": 1e-3}  # Beta at its ends: weights of 1
+    one = build(scheme, plug_ins)
+    logs = fit(one, **data_options)
+    # Not the default reduction: its keys clash between the strategies of one process.
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        two = build(scheme, plug_ins)
+        split_logs = fit(two, **data_options)
+    assert logs.keys() == split_logs.keys()
+    for name in logs:
+        np.testing.assert_allclose(logs[name], split_logs[name], rtol=2e-5, atol=1e-6)
+    for variable, other in zip(one.weights, two.weights, strict=True):
+        np.testing.assert_allclose(
+            variable.numpy(), other.numpy(), rtol=1e-4, atol=1e-6, err_msg=variable.name
+        )
+
+
+def test_a_plug_in_with_zero_weight_changes_nothing(scheme):
+    class Silent(Everything):
+        def pseudo_labels(self, weak, default):
+            return default(weak["probs"])
+
+    alone = build(scheme)
+    silent = build(scheme, (Silent,), loss_weights={"head": 0.0})
+    fit(alone), fit(silent, views=silent.all_views)
+    shared = len(alone.classifier.weights)
+    for ours, theirs in zip(
+        alone.classifier.weights, silent.classifier.weights[:shared], strict=True
+    ):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+def test_the_classifier_ships_without_the_scheme(scheme, plug_ins, tmp_path):
+    model = build(scheme, plug_ins)
+    fit(model)
+    model.inference_classifier.save(tmp_path / "classifier.keras")
+    shipped = keras.models.load_model(tmp_path / "classifier.keras")
+    expected = model.predict(evaluation_dataset(LABELED), verbose=0)
+    np.testing.assert_allclose(shipped(LABELED.images)["probs"], expected, rtol=1e-5)
+
+
+def test_fixmatch_that_trusts_nothing_is_supervised():
+    supervised = build(Supervised)
+    fixmatch = build(lambda c, **kw: FixMatch(c, threshold=1.1, **kw))
+    fit(supervised), fit(fixmatch)
+    for ours, theirs in zip(supervised.weights[:8], fixmatch.weights[:8], strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["fixmatch", "margin_mix"])
+def test_no_gradient_reaches_the_view_that_made_the_labels(name):
+    model = build(SCHEMES[name])
+    batch, labels = next(iter(dataset(model)))
+    weak = tf.Variable(tf.cast(batch["weak"], tf.float32))
+    with tf.GradientTape() as tape:
+        outputs = {"weak": model.forward(weak), "weak_2": model.forward(weak)}
+        outputs["strong"] = {k: tf.stop_gradient(v) for k, v in outputs["weak"].items()}
+        model.forward_views = lambda batch: outputs
+        loss = tf.add_n(list(model.scheme_step(batch, labels).losses.values()))
+    assert tape.gradient(loss, weak) is None

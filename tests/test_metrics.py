@@ -1,0 +1,77 @@
+import keras
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from kerasfer.metrics import ConfusionMatrix, MeanClassAccuracy, PseudoLabelQuality
+
+
+@pytest.fixture
+def predictions():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 4, 50), rng.random((50, 5)).astype(np.float32)
+
+
+def in_batches(metric, y_true, y_pred, size=7):
+    for start in range(0, len(y_true), size):
+        metric.update_state(y_true[start : start + size], y_pred[start : start + size])
+    return np.asarray(metric.result())
+
+
+def test_agree_with_scikit_learn(predictions):
+    y_true, y_pred = predictions  # nobody is of class 4
+    matrix = in_batches(ConfusionMatrix(5), y_true, y_pred)
+    expected = sklearn.metrics.confusion_matrix(y_true, y_pred.argmax(-1), labels=range(5))
+    np.testing.assert_array_equal(matrix, expected)
+    accuracy = in_batches(MeanClassAccuracy(5), y_true, y_pred)
+    recalls = sklearn.metrics.recall_score(
+        y_true, y_pred.argmax(-1), labels=range(4), average="macro"
+    )
+    np.testing.assert_allclose(accuracy, recalls, rtol=1e-6)
+
+
+def test_an_absent_class_is_left_out():
+    metric = MeanClassAccuracy(3)
+    metric.update_state([0, 0, 0, 1], np.eye(3)[[0, 0, 1, 1]])
+    np.testing.assert_allclose(metric.result(), (2 / 3 + 1) / 2, rtol=1e-6)
+    metric.reset_state()
+    assert float(metric.result()) == 0.0
+
+
+def test_unknown_labels_weights_and_columns():
+    metric = ConfusionMatrix(2)
+    metric.update_state([[0], [-1], [1]], np.eye(2)[[0, 0, 0]])
+    np.testing.assert_array_equal(metric.result(), [[1, 0], [1, 0]])
+    metric.update_state([1, 1], np.eye(2)[[1, 0]], sample_weight=[2.0, 0.0])
+    np.testing.assert_array_equal(metric.result(), [[1, 0], [1, 2]])
+
+
+def test_config_round_trip():
+    metric = MeanClassAccuracy(3, name="uar")
+    again = MeanClassAccuracy.from_config(metric.get_config())
+    assert again.num_classes == 3 and again.name == "uar"
+
+
+def test_in_evaluate(predictions):
+    y_true, y_pred = predictions
+    model = keras.Sequential([keras.layers.Activation("linear")])
+    model.compile(loss="sparse_categorical_crossentropy", metrics=[MeanClassAccuracy(5)])
+    logs = model.evaluate(y_pred, y_true, batch_size=9, verbose=0, return_dict=True)
+    expected = in_batches(MeanClassAccuracy(5), y_true, y_pred)
+    np.testing.assert_allclose(logs["mean_class_accuracy"], expected, rtol=1e-6)
+
+
+def test_pseudo_label_quality_by_hand():
+    quality = PseudoLabelQuality(3)
+    #                     kept right, kept wrong, not kept, kept but unknown
+    quality.update_state([0, 1, 1, 0], [1.0, 1.0, 0.0, 1.0], [0, 0, 1, -1])
+    result = {name: float(value) for name, value in quality.result().items()}
+    assert result == {"mask_rate": 0.75, "pseudo_label_accuracy": 0.5}
+    per_class = {k: np.asarray(v).tolist() for k, v in quality.per_class().items()}
+    assert per_class == {
+        "coverage": [1.0, 0.0, 0.0],
+        "precision": [1.0, 0.0, 0.0],
+        "recall": [0.5, 0.0, 0.0],
+    }
+    quality.reset_state()
+    assert float(quality.result()["mask_rate"]) == 0.0
