@@ -19,7 +19,7 @@ def requirements(name):
 setup(
     name="kerasfer",
     version=VERSION,
-    description="Semi-supervised facial expression and action unit recognition in Keras",
+    description="Semi-supervised facial expression recognition in Keras",
     long_description=(HERE / "README.md").read_text(encoding="utf8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -4,11 +4,12 @@
     python data_prep/fer2013.py fer2013.csv OUT --ferplus fer2013new.csv --rule majority
     python data_prep/fer2013.py images.tar OUT --ferplus votes.csv
 
-SOURCE is Kaggle's fer2013.csv, the image release (train/<class>/*.png, test/...), a folder
-that holds either, or a .zip or .tar of either. What cannot be used is counted and listed
-in OUT/rejected.csv with the reason. FER2013 must be fetched by yourself under Kaggle's
-terms (challenges-in-representation-learning-facial-expression-recognition-challenge);
-FER+ is at github.com/microsoft/FERPlus.
+SOURCE is Kaggle's fer2013.csv, the image release (train/<class>/*.png, test/...), a
+folder that holds either, or a .zip or .tar of either. What cannot be used is counted
+and listed in OUT/rejected.csv with the reason. FER2013 must be fetched by yourself
+under Kaggle's terms
+(challenges-in-representation-learning-facial-expression-recognition-challenge); FER+ is
+at github.com/microsoft/FERPlus.
 """
 
 import collections
@@ -178,7 +179,8 @@ def _labeled_images(folder):
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _IMAGE_ENDINGS and path.parent.name.lower() in _FOLDERS
+        if path.suffix.lower() in _IMAGE_ENDINGS
+        and path.parent.name.lower() in _FOLDERS
     )
 
 
@@ -295,7 +297,9 @@ def _votes_by_row(path, source):
         return None
     rows = _read_votes(path, source)
     if rows and "path" in rows[0]:
-        raise ValueError(f"{path} is keyed by path, but fer2013.csv has rows, no paths.")
+        raise ValueError(
+            f"{path} is keyed by path, but fer2013.csv has rows, no paths."
+        )
     return [_counts(row, path) if row.get("Image name") else [] for row in rows]
 
 

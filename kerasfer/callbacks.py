@@ -39,8 +39,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Stops a run whose loss is NaN or infinite, by an error. `fit` adds it by itself.
 
     Raises:
-        FloatingPointError: at the end of the first batch with such a loss; with the parts
-            of the loss that are not finite and what usually causes it.
+        FloatingPointError: at the end of the first batch with such a loss; with the
+            parts of the loss that are not finite and what usually causes it.
     """
 
     def on_train_batch_end(self, batch, logs=None):
@@ -50,10 +50,10 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         broken = [n for n, v in logs.items() if n != "loss" and not _is_finite(v)]
         raise FloatingPointError(
             f"The loss is {logs['loss']} at step {batch + 1} of the epoch; not finite: "
-            f"{', '.join(broken) or 'none of its parts alone'}. Usual causes: a learning "
-            "rate that is too high, a loss weight that is too large, labels or a "
-            "`supervised_loss` that give NaN. The last good weights are those of the "
-            "last checkpoint."
+            f"{', '.join(broken) or 'none of its parts alone'}. Usual causes: a "
+            "learning rate that is too high, a loss weight that is too large, labels "
+            "or a `supervised_loss` that give NaN. The last good weights are those of "
+            "the last checkpoint."
         )
 
 
@@ -101,7 +101,8 @@ class SaveWeights(keras.callbacks.Callback):
 
 
 class PseudoLabelAudit(keras.callbacks.Callback):
-    """Writes coverage, precision and recall of the pseudo-labels, a row an epoch and class.
+    """Writes coverage, precision and recall of the pseudo-labels, a row an epoch and
+    class.
 
     Needs "audit_label" in the batches and unlabelled faces whose labels are known;
     without them it writes nothing.

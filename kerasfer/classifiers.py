@@ -1,4 +1,4 @@
-"""The classifier: a functional model from an image to embedding, logits, probabilities."""
+"""The classifier: a functional model, image to embedding, logits, probabilities."""
 
 import keras
 
@@ -29,8 +29,8 @@ def build_classifier(
 
     Args:
         backbone: a name ("compact", "wide_resnet_28_2"), or any Keras model from
-            normalised images to a feature map (batch, h, w, width) or to pooled features
-            (batch, width).
+            normalised images to a feature map (batch, h, w, width) or to pooled
+            features (batch, width).
         input_shape: (height, width, channels), channels 1 or 3.
         num_classes: expressions, or action units with `activation="sigmoid"`.
         normalization: "unit", "imagenet" or "per_plane", see
@@ -42,8 +42,8 @@ def build_classifier(
         a functional `keras.Model`.
 
     Raises:
-        ValueError: an unknown backbone, normalisation or activation, or a backbone whose
-            output is neither a map nor a vector.
+        ValueError: an unknown backbone, normalisation or activation, or a backbone
+            whose output is neither a map nor a vector.
 
     >>> classifier = build_classifier("compact", (48, 48, 3), num_classes=8)
     >>> classifier(tf.zeros((2, 48, 48, 3), tf.uint8))["probs"].shape
@@ -63,8 +63,8 @@ def build_classifier(
         x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
     elif len(x.shape) != 2:
         raise ValueError(
-            "The backbone must give (batch, height, width, channels) or (batch, width). "
-            f"Received: shape={x.shape}."
+            "The backbone must give (batch, height, width, channels) or (batch, width)."
+            f" Received: shape={x.shape}."
         )
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
@@ -83,7 +83,7 @@ def _backbone(backbone, input_shape):
         return backbone
     if backbone not in BACKBONES:
         raise ValueError(
-            f"Unknown backbone {backbone!r}. Expected one of {', '.join(BACKBONES)}, or "
-            "a Keras model."
+            f"Unknown backbone {backbone!r}. Expected one of {', '.join(BACKBONES)}, "
+            "or a Keras model."
         )
     return BACKBONES[backbone](input_shape)

@@ -110,7 +110,8 @@ def with_channels(image, channels):
 
 
 def _is_cut_off(encoded):
-    # OpenCV fills the missing part of a truncated JPEG or PNG with grey, and says nothing.
+    # OpenCV fills the missing part of a truncated JPEG or PNG with grey, and says
+    # nothing.
     if encoded.startswith(b"\xff\xd8\xff"):
         # The end marker must follow the last scan; an embedded thumbnail has its own.
         return encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda")

@@ -16,9 +16,9 @@ class ImageNormalization(keras.layers.Layer):
     """Pixels 0..255 to what a backbone expects; the classifier's first layer.
 
     Args:
-        kind: "imagenet": ImageNet's mean and deviation per colour, their average for grey;
-            "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in each plane of each
-            image (a constant plane becomes 0).
+        kind: "imagenet": ImageNet's mean and deviation per colour, their average for
+            grey; "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in each plane
+            of each image (a constant plane becomes 0).
 
     Input numeric (batch, height, width, 1 or 3), output float32 of that shape.
 

@@ -16,12 +16,13 @@ class _CountingMetric(keras.metrics.Metric):
 class ConfusionMatrix(_CountingMetric):
     """Counts of (true class, predicted class).
 
-    `result()` is float32 (num_classes, num_classes), rows true, columns predicted, as in
-    scikit-learn. A matrix does not fit a progress bar: call it on its own, and give
+    `result()` is float32 (num_classes, num_classes), rows true, columns predicted, as
+    in scikit-learn. A matrix does not fit a progress bar: call it on its own, and give
     `MeanClassAccuracy` to `compile`.
 
-    `update_state(y_true, y_pred)` takes int (batch,) or (batch, 1) true classes, of which
-    -1 (unknown) is left out, and scores (batch, num_classes), of which the argmax counts.
+    `update_state(y_true, y_pred)` takes int (batch,) or (batch, 1) true classes, of
+    which -1 (unknown) is left out, and scores (batch, num_classes), of which the argmax
+    counts.
 
     Args:
         num_classes: of the problem, absent ones included.
@@ -139,9 +140,9 @@ class PseudoLabelQuality(_CountingMetric):
     def per_class(self):
         """Coverage, precision and recall per class, each float32 (num_classes,).
 
-        Coverage: of the faces of a true class, the share with any pseudo-label. Precision:
-        of the faces given a class, the share that is of it. Recall: of the faces of a true
-        class, the share given it. 0/0 is 0.
+        Coverage: of the faces of a true class, the share with any pseudo-label.
+        Precision: of the faces given a class, the share that is of it. Recall: of the
+        faces of a true class, the share given it. 0/0 is 0.
         """
         kept = tf.convert_to_tensor(self.kept)
         seen = tf.convert_to_tensor(self.seen)

@@ -9,8 +9,8 @@ def mixup(images, labels, weight, key):
         x' = w x + (1 - w) x_partner,   y' = w y + (1 - w) y_partner
 
     The dice are given, not thrown: partner i is entry argsort(key)[i].
-    Reference: Zhang et al., "mixup", ICLR 2018; with w >= 1/2 as in MixMatch (Eq. 10) an
-    entry stays nearer to itself than to its partner.
+    Reference: Zhang et al., "mixup", ICLR 2018; with w >= 1/2 as in MixMatch (Eq. 10)
+    an entry stays nearer to itself than to its partner.
 
     Args:
         images: numeric (batch, ...).

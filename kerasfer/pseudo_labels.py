@@ -12,8 +12,8 @@ def hard_pseudo_labels(probs, threshold):
 
         mask_i = 1  if  max_c probs_ic >= threshold[argmax_c probs_ic]  else 0
 
-    FixMatch uses one threshold, Ada-CM one per class. Both outputs are constants for the
-    gradient. Reference: Sohn et al., "FixMatch", NeurIPS 2020, Eq. 4.
+    FixMatch uses one threshold, Ada-CM one per class. Both outputs are constants for
+    the gradient. Reference: Sohn et al., "FixMatch", NeurIPS 2020, Eq. 4.
 
     Args:
         probs: float (batch, num_classes), rows sum to 1.

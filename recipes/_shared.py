@@ -67,12 +67,29 @@ def _flag(name, value):
     return [f"--{name}", *map(str, values)]
 
 
-def require(**conditions):
-    """Raises a ValueError with the first text whose condition is false."""
-    for name, (holds, expected, received) in conditions.items():
-        if not holds:
+def require_at_least(config, lowest, *names):
+    """Raises a ValueError if one of the fields, or an entry of it, is smaller."""
+    _require(config, names, lambda value: value >= lowest, f"at least {lowest}")
+
+
+def require_above_0(config, *names):
+    """Raises a ValueError if one of the fields is 0 or negative."""
+    _require(config, names, lambda value: value > 0, "more than 0")
+
+
+def require_within(config, lowest, highest, *names):
+    """Raises a ValueError if one of the fields is outside [lowest, highest]."""
+    expected = f"{lowest} to {highest}"
+    _require(config, names, lambda value: lowest <= value <= highest, expected)
+
+
+def _require(config, names, holds, expected):
+    for name in names:
+        value = getattr(config, name)
+        entries = value if isinstance(value, tuple) else (value,)
+        if not entries or not all(map(holds, entries)):
             flag = "--" + name.replace("_", "-")
-            raise ValueError(f"{flag}: expected {expected}. Received: {received}.")
+            raise ValueError(f"{flag}: expected {expected}. Received: {value}.")
 
 
 # --- run folder -----------------------------------------------------------------------
@@ -100,8 +117,8 @@ class Run:
 def open_run(folder, config):
     """Claims a folder for a run, and writes config.yaml and env.json into it.
 
-    A finished run with the same config is given back as it is. An unfinished one is moved
-    aside. Anything else that stands there is an error: nothing is overwritten.
+    A finished run with the same config is given back as it is. An unfinished one is
+    moved aside. Anything else that stands there is an error: nothing is overwritten.
     """
     folder, config = pathlib.Path(folder), json.loads(json.dumps(config))
     run = Run(folder, config)
@@ -170,9 +187,17 @@ def reported_errors():
         raise SystemExit(f"error: {error}") from None
     except OSError as error:
         raise SystemExit(
-            f"error: cannot write or read: {error}. Check the disk's free space and the "
-            "permissions of --out."
+            f"error: cannot write or read: {error}. Check the disk's free space and "
+            "the permissions of --out."
         ) from None
+    except Exception as error:
+        # An image that cannot be read fails inside TensorFlow, which wraps the error.
+        own = re.search(
+            r"(?:ValueError|FileNotFoundError): (.+?)\nTraceback", str(error)
+        )
+        if own is None:
+            raise
+        raise SystemExit(f"error: {own.group(1)}") from None
 
 
 # --- training, testing ----------------------------------------------------------------
@@ -181,8 +206,8 @@ def reported_errors():
 def fit_and_test(run, config, model, split, train, validation, callbacks=()):
     """Trains, picks the epoch on validation data, reads the test part once.
 
-    Writes metrics.csv, pseudo_labels.csv, best and last weights, predictions_test.csv and
-    result.json into the run's folder.
+    Writes metrics.csv, pseudo_labels.csv, best and last weights, predictions_test.csv
+    and result.json into the run's folder.
 
     Returns:
         the result, a dict.
@@ -222,7 +247,9 @@ def fit_and_test(run, config, model, split, train, validation, callbacks=()):
         "selected_on": config.monitor,
         config.monitor: best.best,
         "minutes": round(minutes, 2),
-        **write_predictions(run.folder / "predictions_test.csv", model, test, split.test),
+        **write_predictions(
+            run.folder / "predictions_test.csv", model, test, split.test
+        ),
     }
     (run.folder / RESULT).write_text(json.dumps(result, indent=2))
     return result
@@ -264,8 +291,8 @@ _RARE = 3
 def summarize(results):
     """One row per method: mean and deviation over seeds, and the rarest classes.
 
-    The error of a rare class is that of its few test images, sqrt(p (1 - p) / n), with p
-    the mean accuracy over seeds; more seeds do not make it smaller.
+    The error of a rare class is that of its few test images, sqrt(p (1 - p) / n), with
+    p the mean accuracy over seeds; more seeds do not make it smaller.
     """
     import numpy as np
     import pandas as pd
@@ -307,5 +334,8 @@ def report(folder, results):
         table.to_csv(aside, index=False)
     with written_aside(folder / "table.md") as aside:
         aside.write_text(text + "\n")
-    print(f"\n{text}\n\nThe test part was read once, with the weights of the epoch that "
-          f"was best on validation data.\nFolder: {folder}")  # fmt: skip
+    print(f"\n{text}\n")
+    print(
+        "The test part was read once, by the weights of the best epoch on validation."
+    )
+    print(f"Folder: {folder}")

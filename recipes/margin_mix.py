@@ -86,26 +86,18 @@ class Config:
     """tau of FixMatch."""
 
     def __post_init__(self):
-        _shared.require(
-            seeds=(self.seeds and min(self.seeds) >= 0, "seeds of 0 or more", self.seeds),
-            image_size=(self.image_size >= 16, "at least 16", self.image_size),
-            batch_size=(self.batch_size >= 1, "at least 1", self.batch_size),
-            unlabeled_ratio=(self.unlabeled_ratio >= 1, "at least 1", self.unlabeled_ratio),
-            learning_rate=(self.learning_rate > 0, "more than 0", self.learning_rate),
-            weight_decay=(self.weight_decay >= 0, "at least 0", self.weight_decay),
-            pad=(0 <= self.pad <= 0.5, "0 to 0.5", self.pad),
-            dropout=(0 <= self.dropout < 1, "0 or more, below 1", self.dropout),
-            epochs=(self.epochs >= 1, "at least 1", self.epochs),
-            steps_per_epoch=(self.steps_per_epoch >= 1, "at least 1", self.steps_per_epoch),
-            ema_decay=(0 <= self.ema_decay < 1, "0 or more, below 1", self.ema_decay),
-            temperature=(self.temperature > 0, "more than 0", self.temperature),
-            sharpening=(self.sharpening > 0, "more than 0", self.sharpening),
-            mixup_alpha=(self.mixup_alpha > 0, "more than 0", self.mixup_alpha),
-            ramp=(0 <= self.ramp <= 1, "0 to 1", self.ramp),
-            centroid_momentum=(
-                0 <= self.centroid_momentum <= 1, "0 to 1", self.centroid_momentum
-            ),
-        )  # fmt: skip
+        _shared.require_at_least(
+            self, 0, "weight_decay", "unlabeled_weight", "threshold"
+        )
+        _shared.require_at_least(self, 0, "margin_weight", "seeds")
+        _shared.require_at_least(self, 1, "batch_size", "unlabeled_ratio", "epochs")
+        _shared.require_at_least(self, 1, "steps_per_epoch")
+        _shared.require_at_least(self, 16, "image_size")
+        _shared.require_above_0(self, "learning_rate", "temperature", "sharpening")
+        _shared.require_above_0(self, "mixup_alpha")
+        _shared.require_within(self, 0, 1, "ramp", "centroid_momentum")
+        _shared.require_within(self, 0, 0.5, "pad")
+        _shared.require_within(self, 0, 0.999999, "dropout", "ema_decay")
 
 
 def build_split(config, seed):
@@ -191,7 +183,9 @@ def train(config, method, seed, folder):
     settings = dataclasses.asdict(config)
     for elsewhere in ("seeds", "beside", "out"):
         del settings[elsewhere]
-    settings = {k: str(v) if isinstance(v, pathlib.Path) else v for k, v in settings.items()}
+    settings = {
+        k: str(v) if isinstance(v, pathlib.Path) else v for k, v in settings.items()
+    }
     run = _shared.open_run(folder, {"method": method, "seed": seed, **settings})
     if run.result is not None:
         print(f"{folder} is finished; its result is taken as it is.")
@@ -215,7 +209,12 @@ def train(config, method, seed, folder):
 def main():
     config = _shared.parse(Config)
     with _shared.reported_errors():
-        name = f"{config.manifest.resolve().parent.name}_{config.protocol}"
+        rule = (
+            config.split.resolve().parent.parent.name
+            if config.split
+            else config.protocol
+        )
+        name = f"{config.manifest.resolve().parent.name}_{rule}"
         folder = config.out / "margin_mix" / _shared.slug(name)
         methods = dict.fromkeys([*config.beside, "margin_mix"])
         results = [

@@ -23,9 +23,7 @@ def logits_classifier(num_classes=3):
     images = keras.Input((1, 1, num_classes))
     logits = keras.layers.Flatten()(images)
     probs = keras.layers.Activation("softmax")(logits)
-    return keras.Model(
-        images, {"embedding": logits, "logits": logits, "probs": probs}
-    )
+    return keras.Model(images, {"embedding": logits, "logits": logits, "probs": probs})
 
 
 def as_images(logits):

@@ -18,7 +18,9 @@ FORBIDDEN = {"argparse", "tyro", "keras_tuner", "mtcnn", "tqdm", "tensorflow_add
 
 
 def modules():
-    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem != "__init__")
+    return sorted(
+        p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem != "__init__"
+    )
 
 
 def level(name):
@@ -51,7 +53,10 @@ def test_a_version_is_looked_at_in_one_place():
 
 
 def test_importing_the_package_does_not_import_tensorflow():
-    code = "import kerasfer, sys; print('tensorflow' in sys.modules, 'schemes' in dir(kerasfer))"
+    code = (
+        "import kerasfer, sys\n"
+        "print('tensorflow' in sys.modules, 'schemes' in dir(kerasfer))"
+    )
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert output.strip() == "False True"
 

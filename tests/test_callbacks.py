@@ -47,7 +47,9 @@ def test_best_weights_are_those_of_the_first_best_epoch(model, tmp_path):
 def test_what_cannot_be_monitored(model, tmp_path):
     best = SaveWeights(tmp_path / "best.weights.h5", "val_acuracy")
     best.set_model(model)
-    with pytest.raises(ValueError, match="one of loss, val_accuracy. Received: 'val_acu"):
+    with pytest.raises(
+        ValueError, match="one of loss, val_accuracy. Received: 'val_acu"
+    ):
         best.on_epoch_end(0, {"loss": 1.0, "val_accuracy": 0.5})
     with pytest.raises(ValueError, match="'max' or 'min'"):
         SaveWeights("x.weights.h5", mode="up")

@@ -16,7 +16,7 @@ NUM_CLASSES = 3
 
 
 class Everything(PlugIn):
-    """Uses each part of the contract: a view, an output, a rule, a loss, state, epochs."""
+    """Uses each part of the contract: view, output, rule, loss, state, epoch end."""
 
     views = ("strong_2",)
     loss_weights = {"head": 0.5}
@@ -25,7 +25,11 @@ class Everything(PlugIn):
         super().__init__(**kwargs)
         self.head = keras.layers.Dense(NUM_CLASSES, dtype="float32", name="head")
         self.count = self.add_weight(
-            name="count", shape=(), initializer="zeros", trainable=False, dtype="float32"
+            name="count",
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
         )
         self.epochs = 0
         self.built = True
@@ -43,11 +47,12 @@ class Everything(PlugIn):
         return {"head": tf.add_n([tf.reduce_mean(tf.square(v["head"])) for v in views])}
 
     def updates_of(self, step):
-        return ((self.count, self.count + 1.0 + 0.0 * step.outputs["image"]["head"][0, 0]),)
+        return (
+            (self.count, self.count + 1.0 + 0.0 * step.outputs["image"]["head"][0, 0]),
+        )
 
     def epoch_end(self, model, labeled, unlabeled):
         self.epochs += 1
-
 
 
 def margin_mix(classifier, loss_weights=None, **options):
@@ -81,7 +86,9 @@ def plug_ins(request):
 
 def build(scheme, plug_ins=(), optimizer=None, dtype=None, **options):
     keras.utils.set_random_seed(5)
-    model = scheme(dense_classifier(dtype=dtype), plug_ins=[p() for p in plug_ins], **options)
+    model = scheme(
+        dense_classifier(dtype=dtype), plug_ins=[p() for p in plug_ins], **options
+    )
     model.compile(optimizer or keras.optimizers.SGD(0.1))
     if hasattr(model, "centroids"):  # as after a first epoch
         model.epoch_end(evaluation_dataset(LABELED), None)

@@ -148,7 +148,9 @@ def image_release(tmp_path):
     folder = tmp_path / "release"
     for name in ("train/angry/a.png", "train/happy/b.png", "test/sad/c.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / name), pixels(len(name)).reshape(48, 48).astype(np.uint8))
+        cv2.imwrite(
+            str(folder / name), pixels(len(name)).reshape(48, 48).astype(np.uint8)
+        )
     (folder / "train/angry/broken.png").write_bytes(b"\x89PNG not really")
     return folder
 
@@ -193,7 +195,9 @@ def test_votes_by_path_may_lie_in_the_archive(image_release, tmp_path):
 
 def test_errors_leave_nothing_behind(kaggle_csv, tmp_path):
     out = tmp_path / "out"
-    useless = write_rows(tmp_path / "u.csv", [["emotion", "pixels", "Usage"], [9, 1, "x"]])
+    useless = write_rows(
+        tmp_path / "u.csv", [["emotion", "pixels", "Usage"], [9, 1, "x"]]
+    )
     for source, error in [
         (tmp_path / "none.csv", "does not exist"),
         (SCRIPT, "neither a CSV with the columns emotion, pixels, Usage"),

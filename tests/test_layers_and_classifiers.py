@@ -46,7 +46,11 @@ def test_uint8_and_float_images_are_the_same_to_a_classifier():
         classifier(FACES)["logits"], classifier(as_float)["logits"], rtol=1e-6
     )
     # Mixed images are not whole numbers; a uint8 input would cut off the fraction.
-    assert (classifier(as_float + 0.5)["logits"] != classifier(FACES)["logits"]).numpy().any()
+    assert (
+        (classifier(as_float + 0.5)["logits"] != classifier(FACES)["logits"])
+        .numpy()
+        .any()
+    )
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -75,12 +79,16 @@ def test_any_keras_model_is_a_backbone_and_is_saved_with_the_classifier(tmp_path
 
 
 def test_what_cannot_be_built():
-    with pytest.raises(ValueError, match="Unknown backbone 'resnet'. Expected one of comp"):
+    with pytest.raises(
+        ValueError, match="Unknown backbone 'resnet'. Expected one of comp"
+    ):
         build_classifier("resnet", (32, 32, 3), 3)
     with pytest.raises(ValueError, match="softmax, sigmoid"):
         build_classifier("compact", (32, 32, 3), 3, activation="relu")
     rows = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Reshape((8, 24))])
-    with pytest.raises(ValueError, match=r"must give \(batch, height, width, channels\)"):
+    with pytest.raises(
+        ValueError, match=r"must give \(batch, height, width, channels\)"
+    ):
         build_classifier(rows, (8, 8, 3), 3)
 
 
@@ -93,7 +101,8 @@ def test_centroids_by_hand():
     layer.set_means(sums, counts)
     np.testing.assert_allclose(layer.centroids, [[2, 0], [0, 4], [0, 0]])
     np.testing.assert_array_equal(layer.known, [1, 1, 0])
-    # Class 0 is absent now and keeps its centroid; class 1 moves; class 2 becomes known.
+    # Class 0 is absent now and keeps its centroid; class 1 moves; class 2 becomes
+    # known.
     layer.set_means(tf.constant([[0.0, 0], [3, 3], [1, 1]]), tf.constant([0.0, 3, 1]))
     np.testing.assert_allclose(layer.centroids, [[2, 0], [1, 1], [1, 1]])
     np.testing.assert_array_equal(layer.known, [1, 1, 1])

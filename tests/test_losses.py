@@ -64,7 +64,9 @@ def test_large_margin_ignores_lengths():
     rng = np.random.default_rng(2)
     f, c = rng.normal(size=(2, 5)), rng.normal(size=(3, 5))
     np.testing.assert_allclose(
-        large_margin_loss([0, 2], 9 * f, 0.1 * c), large_margin_loss([0, 2], f, c), rtol=1e-5
+        large_margin_loss([0, 2], 9 * f, 0.1 * c),
+        large_margin_loss([0, 2], f, c),
+        rtol=1e-5,
     )
 
 

@@ -51,7 +51,10 @@ def test_action_units_subjects_and_parts(tmp_path):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("label\n1\n", "no column `path`. Expected columns: path, label. Received: label"),
+        (
+            "label\n1\n",
+            "no column `path`. Expected columns: path, label. Received: label",
+        ),
         ("path,label\n", "no rows"),
         ("path,label\na,0\na,1\n", "line 3: path 'a' twice"),
         ("path,label\na,0\n,1\n", "line 3: empty path"),

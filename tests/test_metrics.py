@@ -21,7 +21,9 @@ def in_batches(metric, y_true, y_pred, size=7):
 def test_agree_with_scikit_learn(predictions):
     y_true, y_pred = predictions  # nobody is of class 4
     matrix = in_batches(ConfusionMatrix(5), y_true, y_pred)
-    expected = sklearn.metrics.confusion_matrix(y_true, y_pred.argmax(-1), labels=range(5))
+    expected = sklearn.metrics.confusion_matrix(
+        y_true, y_pred.argmax(-1), labels=range(5)
+    )
     np.testing.assert_array_equal(matrix, expected)
     accuracy = in_batches(MeanClassAccuracy(5), y_true, y_pred)
     recalls = sklearn.metrics.recall_score(
@@ -55,7 +57,9 @@ def test_config_round_trip():
 def test_in_evaluate(predictions):
     y_true, y_pred = predictions
     model = keras.Sequential([keras.layers.Activation("linear")])
-    model.compile(loss="sparse_categorical_crossentropy", metrics=[MeanClassAccuracy(5)])
+    model.compile(
+        loss="sparse_categorical_crossentropy", metrics=[MeanClassAccuracy(5)]
+    )
     logs = model.evaluate(y_pred, y_true, batch_size=9, verbose=0, return_dict=True)
     expected = in_batches(MeanClassAccuracy(5), y_true, y_pred)
     np.testing.assert_allclose(logs["mean_class_accuracy"], expected, rtol=1e-6)

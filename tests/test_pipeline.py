@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -88,13 +89,17 @@ def test_a_pass_sees_each_image_once_also_across_batches():
     for start in range(0, len(index), 14):
         np.testing.assert_array_equal(np.sort(index[start : start + 14]), range(14))
     assert (index[:14] != index[14:28]).any()  # in a new order each time
-    labels = np.concatenate([batch["label"] for batch in batches])[:50]  # 5 passes of 10
+    labels = np.concatenate([batch["label"] for batch in batches])[
+        :50
+    ]  # 5 passes of 10
     np.testing.assert_array_equal(np.bincount(labels), 5 * LABELED.class_counts())
 
 
 def test_views_belong_to_their_index_and_label():
     (batch,) = take(dataset(pad=0.0), 1)
-    np.testing.assert_array_equal(batch["audit_label"], UNLABELED.labels[batch["index"]])
+    np.testing.assert_array_equal(
+        batch["audit_label"], UNLABELED.labels[batch["index"]]
+    )
     for view in ("weak", "weak_2"):
         for image, row in zip(batch[view], batch["index"], strict=True):
             source = UNLABELED.images[row]
@@ -192,6 +197,17 @@ PROGRAM = """
 """
 
 
+def interrupted(process):
+    """Presses Ctrl-C until the program ends: in such a tight loop TensorFlow's own code
+    now and then swallows one (an attribute look-up in C that clears any error)."""
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=15)[1]
+    process.kill()
+    pytest.fail("still running after five interrupts")
+
+
 @pytest.mark.parametrize("way", ["finish", "interrupt"])
 def test_a_program_ends_cleanly_while_the_pipeline_prefetches(tmp_path, way):
     script = tmp_path / "program.py"
@@ -205,9 +221,8 @@ def test_a_program_ends_cleanly_while_the_pipeline_prefetches(tmp_path, way):
             text=True,
         )
         assert process.stdout.readline() == "ready\n"
-        if way == "interrupt":
-            process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
+        errors = interrupted(process) if way == "interrupt" else None
+        errors = errors or process.communicate(timeout=120)[1]
         assert process.returncode == (130 if way == "interrupt" else 0), errors
         assert "Fatal" not in errors and "terminate" not in errors
 

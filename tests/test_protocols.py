@@ -59,7 +59,13 @@ def test_imbalanced_budgets_of_eight_classes_with_a_tie(n1, sizes):
 
 @pytest.mark.parametrize(
     ("total", "fear", "other"),
-    [(100, 10, 15), (400, 40, 60), (1000, 100, 150), (2000, 200, 300), (4000, 250, 625)],
+    [
+        (100, 10, 15),
+        (400, 40, 60),
+        (1000, 100, 150),
+        (2000, 200, 300),
+        (4000, 250, 625),
+    ],
 )
 def test_ada_cm_budgets(total, fear, other):
     budgets = class_budgets(parse(f"ada_cm:{total}"), RAF_COUNTS, RAF_NAMES)

@@ -43,7 +43,13 @@ def test_sharpen():
 
 @pytest.mark.parametrize(
     ("num_classes", "tau", "peak"),
-    [(7, 1.0, 0.434), (8, 1.0, 0.393), (7, 0.5, 0.780), (7, 0.3, 0.964), (8, 0.3, 0.957)],
+    [
+        (7, 1.0, 0.434),
+        (8, 1.0, 0.393),
+        (7, 0.5, 0.780),
+        (7, 0.3, 0.964),
+        (8, 0.3, 0.957),
+    ],
 )
 def test_peak_of_the_softmax_membership_at_a_simplex(num_classes, tau, peak):
     # exp(0) / (1 + (K-1) exp(-sqrt(2K/(K-1)) / tau))
@@ -58,7 +64,9 @@ def test_inverse_membership_is_the_fuzzy_mean():
     centroids = [[0.5, np.sqrt(0.75)], [0.0, -1.0]]
     q = centroid_memberships([[1.0, 0.0]], centroids, [1, 1], "inverse", 1.0)
     np.testing.assert_allclose(q, [[2 / 3, 1 / 3]], rtol=1e-5)
-    at_a_centroid = centroid_memberships(centroids[:1], centroids, [1, 1], "inverse", 1.0)
+    at_a_centroid = centroid_memberships(
+        centroids[:1], centroids, [1, 1], "inverse", 1.0
+    )
     np.testing.assert_allclose(at_a_centroid, [[1.0, 0.0]], atol=1e-5)
 
 

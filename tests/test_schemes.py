@@ -152,7 +152,10 @@ def test_margin_mix_centroids_of_all_faces():
         ({"temperature": 0}, "must be > 0"),
         ({"sharpening": -1}, "must be > 0"),
         ({"ramp": 2}, "must be in .0, 1."),
-        ({"loss_weights": {"centre": 1}}, "do not exist: centre. Expected some of supe"),
+        (
+            {"loss_weights": {"centre": 1}},
+            "do not exist: centre. Expected some of supe",
+        ),
     ],
 )
 def test_margin_mix_refuses(options, error):
@@ -181,7 +184,9 @@ def data(**options):
 
 def test_losses_must_be_the_declared_ones():
     model = compiled(TwoLosses(dense_classifier()), run_eagerly=True)
-    with pytest.raises(ValueError, match="Expected losses penalty, supervised. Received"):
+    with pytest.raises(
+        ValueError, match="Expected losses penalty, supervised. Received"
+    ):
         model.fit(data(), steps_per_epoch=1, verbose=0)
 
 
@@ -257,7 +262,9 @@ def test_weight_penalties_of_the_classifier_are_a_part_of_the_loss():
     flat = keras.layers.Flatten()(images)
     logits = keras.layers.Dense(3, kernel_regularizer="l2")(flat)
     probs = keras.layers.Softmax()(logits)
-    classifier = keras.Model(images, {"embedding": flat, "logits": logits, "probs": probs})
+    classifier = keras.Model(
+        images, {"embedding": flat, "logits": logits, "probs": probs}
+    )
     expected = 0.01 * (classifier.layers[2].kernel.numpy() ** 2).sum()
     model = compiled(Supervised(classifier), keras.optimizers.SGD(0.0))
     logs = model.fit(data(), steps_per_epoch=1, verbose=0).history
@@ -291,7 +298,9 @@ def test_nan_stops_the_run_and_names_the_part():
         return outputs["logits"][:, 0] * np.nan
 
     model = compiled(Supervised(dense_classifier(), supervised_loss=broken))
-    with pytest.raises(FloatingPointError, match="step 1 .*supervised_loss.*Usual causes"):
+    with pytest.raises(
+        FloatingPointError, match="step 1 .*supervised_loss.*Usual causes"
+    ):
         model.fit(data(), steps_per_epoch=3, verbose=0)
 
 

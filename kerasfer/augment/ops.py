@@ -1,11 +1,11 @@
 """The fourteen image operations of RandAugment, each on one uint8 (H, W, C) image.
 
-Every operation returns a new uint8 image of the same shape (C is 1 or 3) and agrees with
-Pillow's: identical for look-up tables (auto_contrast, brightness, contrast, equalize,
-posterize, solarize); one grey level apart at most where OpenCV rounds and Pillow
-truncates (color, sharpness, and contrast by way of the mean grey level); for the
-geometric ones (nearest neighbour) identical but for pixels that fall on the edge between
-two source pixels. Measured in tests/test_augment_ops.py.
+Every operation returns a new uint8 image of the same shape (C is 1 or 3) and agrees
+with Pillow's: identical for look-up tables (auto_contrast, brightness, contrast,
+equalize, posterize, solarize); one grey level apart at most where OpenCV rounds and
+Pillow truncates (color, sharpness, and contrast by way of the mean grey level); for the
+geometric ones (nearest neighbour) identical but for pixels that fall on the edge
+between two source pixels. Measured in tests/test_augment_ops.py.
 
 The ranges are those of the RandAugment(3, 5) that Ada-CM, ReMoP and USB share.
 """
@@ -23,7 +23,7 @@ def identity(image, value=None):
 
 
 def auto_contrast(image, value=None):
-    """Stretches each channel to 0..255; a constant channel stays. `value` is ignored."""
+    """Stretches each channel to 0..255; a constant one stays. `value` is ignored."""
     tables = []
     for plane in cv2.split(image):
         lowest, highest, _, _ = cv2.minMaxLoc(plane)

@@ -1,8 +1,8 @@
 """The weak and the strong view of semi-supervised FER.
 
-Dice and arithmetic are apart: a view is drawn as a row of uniform numbers, then applied.
-`weak_view` and `strong_view` draw from a seed; the input pipeline draws a whole batch of
-rows at once and calls `apply_weak` and `apply_strong`.
+Dice and arithmetic are apart: a view is drawn as a row of uniform numbers, then
+applied. `weak_view` and `strong_view` draw from a seed; the input pipeline draws a
+whole batch of rows at once and calls `apply_weak` and `apply_strong`.
 """
 
 import numpy as np
@@ -49,8 +49,8 @@ def weak_view(image, seed, size=None, pad=PAD):
     Returns:
         uint8, (*size, channels).
 
-    Source: the loaders of Ada-CM (CVPR 2022) and ReMoP (IJCAI 2025), where the border is
-    8 pixels of 224.
+    Source: the loaders of Ada-CM (CVPR 2022) and ReMoP (IJCAI 2025), where the border
+    is 8 pixels of 224.
 
     >>> weak_view(np.zeros((48, 48, 3), np.uint8), seed=0).shape
     (48, 48, 3)
@@ -121,9 +121,11 @@ def _shift(image, across, down):
     """The crop of a padded image, `across` and `down` pixels from its middle."""
     height, width = image.shape[:2]
     shifted = np.zeros_like(image)
-    shifted[max(0, -down) : height - max(0, down), max(0, -across) : width - max(0, across)] = (
-        image[max(0, down) : height + min(0, down), max(0, across) : width + min(0, across)]
-    )
+    shifted[
+        max(0, -down) : height - max(0, down), max(0, -across) : width - max(0, across)
+    ] = image[
+        max(0, down) : height + min(0, down), max(0, across) : width + min(0, across)
+    ]
     return shifted
 
 

@@ -10,8 +10,8 @@ def wide_resnet_28_2(input_shape):
     parameters, embedding width 128.
 
     Biases in no convolution but the stem, batch normalisation with momentum 0.999 and
-    epsilon 1e-5, LeakyReLU(0.1), kernels from N(0, sqrt(2 / fan_out)): as USB. The first
-    block activates before it branches.
+    epsilon 1e-5, LeakyReLU(0.1), kernels from N(0, sqrt(2 / fan_out)): as USB. The
+    first block activates before it branches.
 
     Source: Zagoruyko and Komodakis, BMVC 2016; Oliver et al., NeurIPS 2018.
 

@@ -1,6 +1,6 @@
 """From a manifest of face images to the batches of a training step.
 
-    manifest.csv -> read_manifest -> protocols.split -> training_dataset -> model.fit
+manifest.csv -> read_manifest -> protocols.split -> training_dataset -> model.fit
 """
 
 from kerasfer.data import protocols

@@ -53,7 +53,8 @@ class TrainingBatches:
         self.mixup_alpha = mixup_alpha
         image_views = [view for view in self.views if view in VIEWS]
         self.mixed_size = batch_size + self.unlabeled_size * len(image_views)
-        # The thread pool is TensorFlow's; OpenCV's own threads would only get in its way.
+        # The thread pool is TensorFlow's; OpenCV's own threads would only get in its
+        # way.
         cv2.setNumThreads(1)
 
     def specs(self):
@@ -79,7 +80,9 @@ class TrainingBatches:
         step = int(step)
         rows = self._rows("labeled_order", len(self.labeled), self.batch_size, step)
         batch = {
-            "image": self._images("image", self.labeled, rows, apply_weak, WEAK_DICE, step),
+            "image": self._images(
+                "image", self.labeled, rows, apply_weak, WEAK_DICE, step
+            ),
             "label": self.labeled.targets[rows],
         }
         if self.unlabeled is None:

@@ -5,7 +5,13 @@ import dataclasses
 import numpy as np
 
 # Ada-CM's supplement: total -> (fear, every other class), in RAF-DB's seven classes.
-_ADA_CM = {100: (10, 15), 400: (40, 60), 1000: (100, 150), 2000: (200, 300), 4000: (250, 625)}
+_ADA_CM = {
+    100: (10, 15),
+    400: (40, 60),
+    1000: (100, 150),
+    2000: (200, 300),
+    4000: (250, 625),
+}
 
 _SYNTAX = (
     "balanced:labels=N, random:labels=N, ada_cm:100|400|1000|2000|4000, "
@@ -56,7 +62,9 @@ def parse(spec):
             return Spec(kind)
     except (KeyError, ValueError):
         pass  # the error below says what would be understood
-    raise ValueError(f"Unknown protocol. Expected one of {_SYNTAX}. Received: {spec!r}.")
+    raise ValueError(
+        f"Unknown protocol. Expected one of {_SYNTAX}. Received: {spec!r}."
+    )
 
 
 def class_budgets(spec, counts, class_names):

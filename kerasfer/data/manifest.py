@@ -9,7 +9,12 @@ import pandas as pd
 
 from kerasfer.faces import EXPRESSIONS, read_image, with_channels
 
-_PARTS = {"train": "train", "test": "test", "validation": "validation", "val": "validation"}
+_PARTS = {
+    "train": "train",
+    "test": "test",
+    "validation": "validation",
+    "val": "validation",
+}
 _AU_COLUMN = re.compile(r"AU\d+")
 
 
@@ -21,8 +26,8 @@ class Manifest:
         names: str (n,), the `path` column as written; unique.
         labels: int32 (n,), class indices, -1 = unlabelled.
         class_names: one name per class; empty if the manifest has no `label` column.
-        action_units: float32 (n, num_aus) in [0, 1], -1 = not annotated; (n, 0) if there
-            are none.
+        action_units: float32 (n, num_aus) in [0, 1], -1 = not annotated; (n, 0) if
+            there are none.
         au_names: e.g. ("AU1", "AU12").
         subjects: str (n,), or None. An empty subject is an image of its own.
         parts: str (n,) of "train", "validation", "test"; or None.
@@ -50,7 +55,7 @@ class Manifest:
 
     @property
     def targets(self):
-        """What a model learns: `labels`, or `action_units` where there are only those."""
+        """What a model learns: `labels`, or `action_units` if there are only those."""
         return self.labels if self.class_names else self.action_units
 
     def path(self, row):
@@ -89,11 +94,11 @@ class Manifest:
 def read_manifest(path, class_names=None):
     """Reads a manifest CSV.
 
-    Columns: `path` (relative ones start at the CSV's folder); `label`, a class name or a
-    class index from 0, empty or -1 for an unlabelled face; optionally `subject`, `split`
-    (train, validation or val, test) and action units `AU1`, `AU12`, ... in [0, 1], empty
-    or -1 where not annotated. Other columns are ignored. `label` may be missing if there
-    are action units, or if no image is labelled.
+    Columns: `path` (relative ones start at the CSV's folder); `label`, a class name or
+    a class index from 0, empty or -1 for an unlabelled face; optionally `subject`,
+    `split` (train, validation or val, test) and action units `AU1`, `AU12`, ... in [0,
+    1], empty or -1 where not annotated. Other columns are ignored. `label` may be
+    missing if there are action units, or if no image is labelled.
 
     Args:
         path: of the CSV.
@@ -107,8 +112,9 @@ def read_manifest(path, class_names=None):
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no rows, a column missing, a path twice, a label outside the classes,
-            an unknown split, an action unit outside [0, 1]; with the line it stands in.
+        ValueError: no rows, a column missing, a path twice, a label outside the
+            classes, an unknown split, an action unit outside [0, 1]; with the line it
+            stands in.
 
     >>> manifest = read_manifest("faces/manifest.csv")  # doctest: +SKIP
     """
@@ -122,7 +128,9 @@ def read_manifest(path, class_names=None):
     table = _read_table(path)
     names = table["path"].to_numpy(str)
     if len(names) and (repeated := table["path"][table["path"].duplicated()]).size:
-        raise ValueError(f"{_line(path, repeated.index[0])}: path {repeated.iloc[0]!r} twice.")
+        raise ValueError(
+            f"{_line(path, repeated.index[0])}: path {repeated.iloc[0]!r} twice."
+        )
     if not (lengths := np.char.str_len(names)).all():
         raise ValueError(f"{_line(path, int(np.argmin(lengths)))}: empty path.")
     au_names = tuple(c for c in table.columns if _AU_COLUMN.fullmatch(c))
@@ -186,7 +194,9 @@ def with_classes_of(manifest, other):
     A class that `manifest` does not have becomes -1, and so do action units.
     """
     index = {name: i for i, name in enumerate(manifest.class_names)}
-    table = np.array([*[index.get(name, -1) for name in other.class_names], -1], np.int32)
+    table = np.array(
+        [*[index.get(name, -1) for name in other.class_names], -1], np.int32
+    )
     return dataclasses.replace(
         other,
         labels=table[other.labels],
@@ -225,7 +235,11 @@ def concatenate(first, second):
 def _read_table(path):
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+    ) as error:
         raise ValueError(f"Manifest {path} is not a CSV in UTF-8: {error}") from error
     if "path" not in table.columns:
         raise ValueError(

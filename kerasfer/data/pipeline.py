@@ -27,9 +27,9 @@ def training_dataset(
 ):
     """Endless batches of labelled and unlabelled faces for `model.fit`.
 
-    Element number i is a pure function of (seed, start_step + i): a data set that starts
-    at step 100 gives what the first one gives after 100 elements. Images stay uint8;
-    the classifier normalises them. Files are read when their batch is made.
+    Element number i is a pure function of (seed, start_step + i): a data set that
+    starts at step 100 gives what the first one gives after 100 elements. Images stay
+    uint8; the classifier normalises them. Files are read when their batch is made.
 
     An element is `(batch, label)`. With B = `batch_size` and U = B * `unlabeled_ratio`,
     `batch` has "image", uint8 (B, height, width, channels), a weak view of labelled
@@ -114,7 +114,9 @@ def evaluation_dataset(manifest, batch_size=256, image_shape=None):
 
     def batch_from(start):
         rows = range(start, min(start + batch_size, len(manifest)))
-        images = [resize(manifest.image(row, channels), (height, width)) for row in rows]
+        images = [
+            resize(manifest.image(row, channels), (height, width)) for row in rows
+        ]
         return {"image": np.stack(images), "label": targets[rows.start : rows.stop]}
 
     specs = {
@@ -137,6 +139,7 @@ def _in_parallel(numbers, element):
     options = tf.data.Options()
     options.autotune.enabled = False
     threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    element = tf.autograph.experimental.do_not_convert(element)
     elements = numbers.map(element, threads, deterministic=True).prefetch(2)
     return elements.with_options(options)
 
@@ -170,8 +173,8 @@ def _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, 
         )
     if views and not (unlabeled is not None and len(unlabeled)):
         raise ValueError(
-            f"Views {', '.join(views)} need unlabelled faces, and there are none. Use a "
-            "protocol that leaves some, or give another manifest of unlabelled faces."
+            f"Views {', '.join(views)} need unlabelled faces, and there are none. Use "
+            "a protocol that leaves some, or give another manifest of unlabelled faces."
         )
     if batch_size < 1 or unlabeled_ratio < 1 or unlabeled_ratio != int(unlabeled_ratio):
         raise ValueError(

@@ -42,16 +42,17 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
 
     *Test*: the rows with split "test"; without a `split` column a fifth of the labelled
     images (whole subjects), the same for every seed. *Labelled*: by the protocol, from
-    the training part. *Validation*: of the rows with split "validation" as many as there
-    are labelled images at most (who has few labels has few to select by); without such
-    rows, drawn from the training images that the protocol leaves over (from all of them for
-    the protocol `all`): a tenth at most, no more than there are labelled images, whole
-    subjects where subjects are known, and at least one image of each class stays in the
-    pool. *Unlabelled*: what is left, another manifest, or both.
+    the training part. *Validation*: of the rows with split "validation" as many as
+    there are labelled images at most (who has few labels has few to select by); without
+    such rows, drawn from the training images that the protocol leaves over (from all of
+    them for the protocol `all`): a tenth at most, no more than there are labelled
+    images, whole subjects where subjects are known, and at least one image of each
+    class stays in the pool. *Unlabelled*: what is left, another manifest, or both.
 
     Args:
         manifest: a `Manifest`.
-        spec: the protocol, e.g. "balanced:labels=560"; see `kerasfer.data.budgets.parse`.
+        spec: the protocol, e.g. "balanced:labels=560"; see
+            `kerasfer.data.budgets.parse`.
         seed: int; draws the labelled and the validation images.
         unlabeled: another `Manifest` of unlabelled faces, or None. Rows that are the
             same file as one of `manifest` are left out, and the log says how many.
@@ -66,7 +67,7 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
             without a labelled image, a test image without a label, or a source of
             unlabelled faces that is missing.
 
-    >>> split(read_manifest("faces.csv"), "balanced:labels=70", seed=0)  # doctest: +SKIP
+    >>> split(manifest, "balanced:labels=70", seed=0)  # doctest: +SKIP
     """
     source = _source(unlabeled, unlabeled_from)
     spec = parse(spec)
@@ -177,7 +178,8 @@ def _source(unlabeled, unlabeled_from):
     source = unlabeled_from or ("rest" if unlabeled is None else "other")
     if source not in _SOURCES:
         raise ValueError(
-            f"`unlabeled_from` must be one of {', '.join(_SOURCES)}. Received: {source!r}."
+            f"`unlabeled_from` must be one of {', '.join(_SOURCES)}. "
+            f"Received: {source!r}."
         )
     if (source == "rest") != (unlabeled is None):
         raise ValueError(
@@ -195,8 +197,8 @@ def _classes(manifest):
     if manifest.au_names:
         return np.where((manifest.action_units >= 0).any(-1), 0, -1)
     raise ValueError(
-        "The manifest has no labels: expected a column `label` with at least one class, "
-        "or action units AU1, AU2, ..."
+        "The manifest has no labels: expected a column `label` with at least one "
+        "class, or action units AU1, AU2, ..."
     )
 
 
@@ -241,8 +243,8 @@ def _pool(manifest, rest, other, source):
     fresh = np.array([i not in own for i in _identities(other)], bool)
     if not fresh.all():
         _LOG.warning(
-            "%d of %d unlabelled faces are images of the labelled manifest too, and are "
-            "left out.",
+            "%d of %d unlabelled faces are images of the labelled manifest too, and "
+            "are left out.",
             (~fresh).sum(),
             len(other),
         )

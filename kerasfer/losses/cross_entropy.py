@@ -9,8 +9,8 @@ def cross_entropy(labels, outputs):
     The frame's default `supervised_loss`: any function of the same form can replace it.
 
     Args:
-        labels: int (batch,), class indices; or float (batch, num_classes), rows that sum
-            to 1 (a row of zeros gives 0).
+        labels: int (batch,), class indices; or float (batch, num_classes), rows that
+            sum to 1 (a row of zeros gives 0).
         outputs: the classifier's output; `outputs["logits"]`, float (batch,
             num_classes), is used.
 
@@ -40,6 +40,6 @@ def probability_error(targets, outputs):
     Returns:
         float (batch,).
 
-    >>> probability_error(tf.constant([[1., 0.]]), {"logits": tf.zeros((1, 2))})  # [0.25]
+    >>> probability_error([[1.0, 0.0]], {"logits": tf.zeros((1, 2))})  # [0.25]
     """
     return tf.reduce_mean(tf.square(targets - tf.nn.softmax(outputs["logits"])), -1)

@@ -39,7 +39,8 @@ def large_margin_loss(targets, embeddings, centroids):
     the soft form is the only one linear in the label, as MixUp needs.
 
     Args:
-        targets: int (batch,) class indices; or float (batch, num_classes), rows sum to 1.
+        targets: int (batch,) class indices; or float (batch, num_classes), rows sum to
+            1.
         embeddings: float (batch, width).
         centroids: float (num_classes, width).
 

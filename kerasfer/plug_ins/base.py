@@ -32,8 +32,8 @@ class PlugIn(keras.layers.Layer):
 
         Args:
             weak: classifier outputs on their weak view.
-            default: the rule of the scheme, or of the plug-in before this one; a function
-                of `probs`, (batch, num_classes).
+            default: the rule of the scheme, or of the plug-in before this one; a
+                function of `probs`, (batch, num_classes).
 
         Returns:
             labels, int (batch,), and mask, float (batch,).

@@ -34,7 +34,8 @@ class Step(NamedTuple):
 
 
 class SemiSupervisedModel(keras.Model):
-    """Gradient step, mixed precision, replicas, weight averaging, logs: all but the scheme.
+    """Gradient step, mixed precision, replicas, weight averaging, logs: all but the
+    scheme.
 
     A scheme names its `views` and `loss_weights` and writes one method, `scheme_step`:
 
@@ -45,22 +46,23 @@ class SemiSupervisedModel(keras.Model):
     ...         loss = batch_mean(self.supervised_loss(labels, outputs["image"]))
     ...         return Step({"supervised": loss}, labels, outputs)
 
-    `compile(optimizer, metrics=...)` takes no loss; metrics read `probs`. `fit` takes the
-    batches of `kerasfer.data.training_dataset(..., views=model.all_views)`. `predict`,
-    `evaluate` and validation use the averaged copy of the classifier, whose decay warms
-    up as min(ema_decay, (1 + t) / (10 + t)) so that it leaves its start; all its weights
-    are averaged, batch statistics included. `val_loss` is the supervised loss.
+    `compile(optimizer, metrics=...)` takes no loss; metrics read `probs`. `fit` takes
+    the batches of `kerasfer.data.training_dataset(..., views=model.all_views)`.
+    `predict`, `evaluate` and validation use the averaged copy of the classifier, whose
+    decay warms up as min(ema_decay, (1 + t) / (10 + t)) so that it leaves its start;
+    all its weights are averaged, batch statistics included. `val_loss` is the
+    supervised loss.
 
-    Logged: `loss`, and each part as `<name>_loss` before its weight; if "audit_label" is
-    in the batch and the scheme makes pseudo-labels, `mask_rate` and
+    Logged: `loss`, and each part as `<name>_loss` before its weight; if "audit_label"
+    is in the batch and the scheme makes pseudo-labels, `mask_rate` and
     `pseudo_label_accuracy`.
 
     Weights are saved by `save_weights`; the trained classifier, `inference_classifier`,
     is an ordinary Keras model.
 
     Args:
-        classifier: functional model from images to "embedding", "logits" and "probs", as
-            `kerasfer.build_classifier` makes it.
+        classifier: functional model from images to "embedding", "logits" and "probs",
+            as `kerasfer.build_classifier` makes it.
         plug_ins: sequence of `PlugIn`.
         loss_weights: name -> weight, changes some of the scheme's.
         supervised_loss: unreduced function (labels, outputs) -> (batch,).
@@ -162,7 +164,7 @@ class SemiSupervisedModel(keras.Model):
 
     @property
     def trainable_variables(self):
-        """Those of the classifier and the plug-ins; the averaged copy is not trained."""
+        """Those of the classifier and the plug-ins, not of the averaged copy."""
         variables = list(self.classifier.trainable_variables)
         for plug_in in self.plug_ins:
             for variable in plug_in.trainable_variables:
@@ -191,15 +193,22 @@ class SemiSupervisedModel(keras.Model):
         )
 
     def fit(
-        self, x, *, epochs=1, initial_epoch=0, steps_per_epoch=None, callbacks=(), **kwargs
+        self,
+        x,
+        *,
+        epochs=1,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        callbacks=(),
+        **kwargs,
     ):
         """As `keras.Model.fit` on a data set of batches, with checks.
 
         A loss that is not finite stops the run with an error.
 
         Raises:
-            ValueError: an endless data set without `steps_per_epoch`, or the scheme needs
-                the callback `EpochUpdate` and it is missing.
+            ValueError: an endless data set without `steps_per_epoch`, or the scheme
+                needs the callback `EpochUpdate` and it is missing.
         """
         steps = steps_per_epoch or _length(x)
         callbacks = list(callbacks or ())
@@ -313,8 +322,8 @@ class SemiSupervisedModel(keras.Model):
             parts.update(plug_in.losses_of(step))
         if parts.keys() != self.weights_of_losses.keys():
             raise ValueError(
-                f"Expected losses {', '.join(sorted(self.weights_of_losses))}. Received: "
-                f"{', '.join(sorted(parts))}."
+                f"Expected losses {', '.join(sorted(self.weights_of_losses))}. "
+                f"Received: {', '.join(sorted(parts))}."
             )
         return parts
 
@@ -345,10 +354,12 @@ class SemiSupervisedModel(keras.Model):
 def _check_classifier(classifier):
     outputs = getattr(classifier, "output", None)
     if not isinstance(outputs, dict) or not outputs.keys() >= _OUTPUTS:
-        received = sorted(outputs) if isinstance(outputs, dict) else type(outputs).__name__
+        received = (
+            sorted(outputs) if isinstance(outputs, dict) else type(outputs).__name__
+        )
         raise ValueError(
-            "`classifier` must be a functional model with the outputs embedding, logits "
-            "and probs. Wrap a backbone by kerasfer.build_classifier(backbone, "
+            "`classifier` must be a functional model with the outputs embedding, "
+            "logits and probs. Wrap a backbone by kerasfer.build_classifier(backbone, "
             f"input_shape, num_classes). Received: outputs={received}."
         )
 

@@ -26,7 +26,8 @@ class FixMatch(SemiSupervisedModel):
         threshold: tau in [0, 1], inclusive; above 1 the scheme is supervised.
 
     >>> model = FixMatch(build_classifier("compact", (48, 48, 3), 8),
-    ...                  threshold=0.95, loss_weights={"unlabeled": 0.5})  # doctest: +SKIP
+    ...                  threshold=0.95, loss_weights={"unlabeled": 0.5})  # doctest:
+    +SKIP
     """
 
     views = ("weak", "strong")

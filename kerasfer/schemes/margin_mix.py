@@ -7,7 +7,7 @@ from kerasfer.losses import batch_mean, large_margin_loss, probability_error
 from kerasfer.mixup import mixup
 from kerasfer.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
 from kerasfer.schedules import linear_ramp
-from kerasfer.schemes.base import Pseudo, SemiSupervisedModel, Step
+from kerasfer.schemes.base import SemiSupervisedModel, Step
 
 _CENTROID_IMAGES = ("labeled", "all")
 
@@ -17,12 +17,12 @@ class MarginMix(SemiSupervisedModel):
 
         q_b = mean over two weak views of softmax_k(-D_k / tau_d), sharpened by T
         (x', y') = MixUp of labelled faces (one-hot y) and both weak views (q)
-        L = mean_labeled H(y', p(x')) + lambda_U r(t) mean_unlabeled (1/K) |y' - p(x')|^2
-          + lambda_M mean_all L_M(y', e(x'))
+        L = mean_labeled H(y', p(x')) + lambda_U r(t) mean_unlabeled (1/K) |y' -
+          p(x')|^2 + lambda_M mean_all L_M(y', e(x'))
 
     D_k is the distance of the unit embedding to the unit centroid of class k, r(t) a
-    linear ramp, L_M the `large_margin_loss` on soft labels. Until the first centroids, at
-    the end of the first epoch, the loss is that of labelled faces alone, unmixed.
+    linear ramp, L_M the `large_margin_loss` on soft labels. Until the first centroids,
+    at the end of the first epoch, the loss is that of labelled faces alone, unmixed.
 
     *What is reconstruction.* Of the paper only the abstract and the supplement are at
     hand. From them: self-labels are soft values made from the distances to all class
@@ -37,8 +37,8 @@ class MarginMix(SemiSupervisedModel):
     online weights, as there.
 
     Args:
-        classifier: see `SemiSupervisedModel`, as for further keywords. `loss_weights` are
-            `supervised` 1, `unlabeled` (lambda_U) 75 and `margin` (lambda_M) 0.1. A
+        classifier: see `SemiSupervisedModel`, as for further keywords. `loss_weights`
+            are `supervised` 1, `unlabeled` (lambda_U) 75 and `margin` (lambda_M) 0.1. A
             `supervised_loss` of your own must accept soft labels.
         membership: "softmax" of negative distances, or "inverse" squared distances.
         temperature: tau_d > 0, for "softmax".
@@ -70,10 +70,20 @@ class MarginMix(SemiSupervisedModel):
         **kwargs,
     ):
         super().__init__(classifier, **kwargs)
-        _check(membership, temperature, sharpening, ramp, centroid_images, centroid_momentum)
+        _check(
+            membership,
+            temperature,
+            sharpening,
+            ramp,
+            centroid_images,
+            centroid_momentum,
+        )
         self.membership, self.temperature = membership, temperature
         self.sharpening, self.ramp = sharpening, ramp
-        self.centroid_images, self.centroid_momentum = centroid_images, centroid_momentum
+        self.centroid_images, self.centroid_momentum = (
+            centroid_images,
+            centroid_momentum,
+        )
         width = self.classifier.output["embedding"].shape[-1]
         num_classes = self.classifier.output["probs"].shape[-1]
         self.centroids = ClassCentroids(num_classes, width, name="centroids")
@@ -86,12 +96,16 @@ class MarginMix(SemiSupervisedModel):
         # Self-labels: the mean membership of the two weak views.
         outputs = self.forward_views(batch)
         q = sharpen(
-            (self._memberships(outputs["weak"]) + self._memberships(outputs["weak_2"])) / 2,
+            (self._memberships(outputs["weak"]) + self._memberships(outputs["weak_2"]))
+            / 2,
             self.sharpening,
         )
         pseudo = self.pseudo_labels(
             {**outputs["weak"], "probs": q},
-            lambda q: (tf.argmax(q, -1, output_type=tf.int32), ready * tf.ones_like(q[:, 0])),
+            lambda q: (
+                tf.argmax(q, -1, output_type=tf.int32),
+                ready * tf.ones_like(q[:, 0]),
+            ),
         )
 
         # MixUp of everything with everything; weight 1 leaves the faces as they are.
@@ -111,7 +125,8 @@ class MarginMix(SemiSupervisedModel):
         weight = ready * linear_ramp(self.progress(), self.ramp)
         losses = {
             "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
-            "unlabeled": weight * batch_mean(probability_error(targets[size:], unlabeled)),
+            "unlabeled": weight
+            * batch_mean(probability_error(targets[size:], unlabeled)),
             "margin": ready
             * batch_mean(large_margin_loss(targets, mixed["embedding"], centroids)),
         }
@@ -126,16 +141,18 @@ class MarginMix(SemiSupervisedModel):
         )
 
     def epoch_end(self, labeled, unlabeled):
-        """Re-estimates the centroids over whole data sets, with the averaged weights."""
+        """Re-estimates the centroids over whole data sets, by the averaged weights."""
         parts = [self._class_sums(labeled, lambda labels, _: labels)]
         if self.centroid_images == "all" and tf.reduce_max(self.centroids.known) > 0:
             if unlabeled is None:
                 raise ValueError(
-                    'centroid_images="all" needs the unlabelled faces. Give them to the '
-                    "callback: EpochUpdate(labeled, unlabeled)."
+                    'centroid_images="all" needs the unlabelled faces. Give them to '
+                    "the callback: EpochUpdate(labeled, unlabeled)."
                 )
             parts.append(
-                self._class_sums(unlabeled, lambda _, outputs: self._memberships(outputs))
+                self._class_sums(
+                    unlabeled, lambda _, outputs: self._memberships(outputs)
+                )
             )
         sums, counts = (tf.add_n(list(terms)) for terms in zip(*parts, strict=True))
         self.centroids.set_means(sums, counts)
@@ -160,7 +177,9 @@ class MarginMix(SemiSupervisedModel):
         return total
 
 
-def _check(membership, temperature, sharpening, ramp, centroid_images, centroid_momentum):
+def _check(
+    membership, temperature, sharpening, ramp, centroid_images, centroid_momentum
+):
     if membership not in MEMBERSHIPS or centroid_images not in _CENTROID_IMAGES:
         raise ValueError(
             f"Expected membership in {MEMBERSHIPS} and centroid_images in "

@@ -9,10 +9,11 @@ class Supervised(SemiSupervisedModel):
 
         L = (1/B) sum_b H(y_b, p(x_b))
 
-    Arguments: see `SemiSupervisedModel`. Labels of action units need a `supervised_loss`
-    for them.
+    Arguments: see `SemiSupervisedModel`. Labels of action units need a
+    `supervised_loss` for them.
 
-    >>> model = Supervised(build_classifier("compact", (48, 48, 3), 8))  # doctest: +SKIP
+    >>> classifier = build_classifier("compact", (48, 48, 3), num_classes=8)
+    >>> model = Supervised(classifier)
     """
 
     loss_weights = {"supervised": 1.0}

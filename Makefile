@@ -1,0 +1,40 @@
+# Each target builds the environment it needs. PYTHON picks the interpreter (>= 3.10).
+PYTHON ?= python3
+VENV := .venv
+ADDONS := .venv-addons
+PYTHON_ADDONS ?= $(shell command -v python3.11 || command -v python3.10 || echo $(PYTHON))
+
+.PHONY: test test-all test-addons lint clean
+
+test: $(VENV)/test lint
+	$(VENV)/bin/python -m pytest -n 2
+
+test-all: $(VENV)/test lint
+	$(VENV)/bin/python -m pytest -n 2 -m ""
+	$(MAKE) test-addons
+
+test-addons: $(ADDONS)/test
+	$(ADDONS)/bin/python -m pytest -n 2
+
+lint: $(VENV)/test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+$(VENV)/test: requirements.txt requirements-test.txt setup.py
+	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.10 is needed, this is " + sys.version) if sys.version_info < (3, 10) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet -r requirements.txt -r requirements-test.txt
+	$(VENV)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+$(ADDONS)/test: requirements-addons.txt requirements-test.txt setup.py
+	$(PYTHON_ADDONS) -c 'import sys; sys.exit("TensorFlow 2.15 needs Python 3.10 or 3.11, this is " + sys.version + "; set PYTHON_ADDONS") if sys.version_info[:2] not in ((3, 10), (3, 11)) else None'
+	$(PYTHON_ADDONS) -m venv $(ADDONS)
+	$(ADDONS)/bin/pip install --quiet --upgrade pip
+	$(ADDONS)/bin/pip install --quiet -r requirements-addons.txt -r requirements-test.txt
+	$(ADDONS)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(ADDONS) *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,222 @@
+"""The recipes, run as a user runs them, at toy size."""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from conftest import random_faces
+
+from kerasfer.faces import cv2
+
+RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
+QUICK = """
+seeds: [0, 1]
+protocol: balanced:labels=12
+epochs: 2
+steps_per_epoch: 2
+batch_size: 4
+image_size: 16
+beside: [supervised]
+"""
+
+
+def run(*arguments, recipe="margin_mix", **options):
+    process = subprocess.run(
+        [sys.executable, RECIPES / f"{recipe}.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, "COLUMNS": "200"},
+        **options,
+    )
+    return process.returncode, process.stdout + process.stderr
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    faces = random_faces(150, side=16)
+    lines = ["path,label"]
+    for row, image in enumerate(faces.images):
+        cv2.imwrite(str(folder / f"{row}.png"), image)
+        lines.append(f"{row}.png,{('anger', 'fear', 'neutral')[faces.labels[row]]}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    (folder / "quick.yaml").write_text(QUICK)
+    return folder / "manifest.csv"
+
+
+@pytest.fixture(scope="module")
+def finished(manifest):
+    out = manifest.parent / "runs"
+    config = manifest.parent / "quick.yaml"
+    code, output = run("--manifest", manifest, "--config", config, "--out", out)
+    assert code == 0, output
+    return next(out.glob("margin_mix/*")), output
+
+
+def test_table_and_folder(finished):
+    folder, output = finished
+    assert folder.name == f"{folder.parents[2].name}_balanced-labels=12"
+    table = list(csv.DictReader((folder / "table.csv").open()))
+    assert [row["method"] for row in table] == ["supervised", "margin_mix"]
+    assert {row["seeds"] for row in table} == {"2"}
+    assert str(folder) in output and "margin_mix" in (folder / "table.md").read_text()
+    for seed in (0, 1):
+        for method in ("supervised", "margin_mix"):
+            files = {p.name for p in (folder / f"seed{seed}" / method).iterdir()}
+            expected = {
+                "config.yaml", "env.json", "split.csv", "metrics.csv", "result.json",
+                "best.weights.h5", "last.weights.h5", "predictions_test.csv",
+            }  # fmt: skip
+            if method != "supervised":
+                expected.add("pseudo_labels.csv")
+            assert files == expected
+
+
+def test_numbers_agree_with_the_predictions(finished):
+    folder, _ = finished
+    run_folder = folder / "seed1/margin_mix"
+    result = json.loads((run_folder / "result.json").read_text())
+    rows = list(csv.DictReader((run_folder / "predictions_test.csv").open()))
+    right = [row["label"] == row["predicted"] for row in rows]
+    np.testing.assert_allclose(result["accuracy"], np.mean(right))
+    classes = {row["label"] for row in rows}
+    recalls = [
+        np.mean([r["predicted"] == name for r in rows if r["label"] == name])
+        for name in classes
+    ]
+    np.testing.assert_allclose(
+        result["mean_class_accuracy"], np.mean(recalls), rtol=1e-6
+    )
+    assert np.sum(result["confusion"]) == len(rows)
+    metrics = list(csv.DictReader((run_folder / "metrics.csv").open()))
+    best = max(metrics, key=lambda row: float(row["val_accuracy"]))
+    assert result["epoch"] == int(best["epoch"]) + 1
+    assert float(result["val_accuracy"]) == pytest.approx(float(best["val_accuracy"]))
+
+
+def test_all_methods_of_a_seed_share_their_split(finished):
+    folder, _ = finished
+    splits = [
+        (folder / f"seed0/{method}/split.csv").read_text()
+        for method in ("supervised", "margin_mix")
+    ]
+    assert splits[0] == splits[1]
+    assert splits[0] != (folder / "seed1/supervised/split.csv").read_text()
+
+
+def test_flags_win_over_the_file_which_wins_over_defaults(finished):
+    folder, _ = finished
+    config = yaml.safe_load((folder / "seed0/margin_mix/config.yaml").read_text())
+    assert config["epochs"] == 2 and config["threshold"] == 0.95
+    assert (config["method"], config["seed"]) == ("margin_mix", 0)
+
+
+def test_finished_runs_are_taken_as_they_are_and_never_overwritten(finished, manifest):
+    folder, _ = finished
+    options = ["--manifest", manifest, "--config", manifest.parent / "quick.yaml"]
+    options += ["--out", folder.parents[1]]
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}
+    code, output = run(*options)
+    assert code == 0 and output.count("its result is taken as it is") == 4
+    code, output = run(*options, "--epochs", 3)
+    assert code == 1 and "finished run with another configuration" in output
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}
+
+
+def test_an_unfinished_run_is_moved_aside_and_a_foreign_folder_refused(
+    manifest, tmp_path
+):
+    options = ["--manifest", manifest, "--config", manifest.parent / "quick.yaml"]
+    options += ["--out", tmp_path, "--seeds", "0", "--beside", "--epochs", "1"]
+    folder = tmp_path / f"margin_mix/{manifest.parent.name}_balanced-labels=12/seed0"
+    (folder / "margin_mix").mkdir(parents=True)
+    (folder / "margin_mix/thesis.tex").write_text("mine")
+    code, output = run(*options)
+    assert code == 1 and "is not a run of ours" in output
+    (folder / "margin_mix/config.yaml").write_text("epochs: 9\n")
+    code, output = run(*options)
+    assert code == 0 and "moved to" in output
+    assert (folder / "margin_mix.unfinished-1/thesis.tex").read_text() == "mine"
+    assert (folder / "margin_mix/result.json").exists()
+
+
+def test_a_split_can_be_given_back(finished, manifest, tmp_path):
+    folder, _ = finished
+    split = folder / "seed1/supervised/split.csv"
+    options = ["--manifest", manifest, "--config", manifest.parent / "quick.yaml"]
+    options += ["--split", split, "--seeds", "5", "--beside", "fixmatch"]
+    options += ["--epochs", "1"]
+    code, output = run(*options, "--out", tmp_path)
+    assert code == 0, output
+    again = list(tmp_path.rglob("split.csv"))
+    assert {p.parent.name for p in again} == {"fixmatch", "margin_mix"}
+    assert {p.read_text() for p in again} == {split.read_text()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--manifest", "none.csv"], "Manifest none.csv does not exist"),
+        (["--protocol", "balanced:labels=9999"], "fewer than the 3333 labels"),
+        (["--protocol", "most"], "Unknown protocol"),
+        (["--epochs", "0"], "--epochs: expected at least 1. Received: 0"),
+        (["--temperature", "0"], "--temperature: expected more than 0"),
+        (["--learning-rate", "fast"], "could not convert string to float"),
+        (["--epoch", "3"], "Unrecognized options: --epoch"),
+        (["--beside", "mixmatch"], "mixmatch"),
+        (["--config", "none.yaml"], "--config none.yaml"),
+        (["--learning-rate", "1e30"], "The loss is"),
+    ],
+)
+def test_bad_input_ends_with_one_clear_error(manifest, tmp_path, arguments, error):
+    options = ["--config", manifest.parent / "quick.yaml", "--out", tmp_path / "runs"]
+    code, output = run("--manifest", manifest, *options, *arguments, cwd=tmp_path)
+    assert code != 0 and error in output, output
+    assert "Traceback" not in output
+    assert not list(tmp_path.rglob("result.json"))
+
+
+def test_unknown_keys_of_a_config_file(manifest, tmp_path):
+    (tmp_path / "c.yaml").write_text("lambda: 3\n")
+    code, output = run("--manifest", manifest, "--config", tmp_path / "c.yaml")
+    assert code != 0 and "--lambda" in output
+    (tmp_path / "c.yaml").write_text("- a list\n")
+    code, output = run("--manifest", manifest, "--config", tmp_path / "c.yaml")
+    assert code != 0 and "expected `name: value` lines" in output
+
+
+def test_an_image_that_is_none_stops_the_run_by_name(manifest, tmp_path):
+    shutil.copytree(manifest.parent, tmp_path / "faces", dirs_exist_ok=True)
+    for row in range(0, 150, 2):
+        (tmp_path / f"faces/{row}.png").write_text("not an image")
+    options = ["--config", manifest.parent / "quick.yaml", "--out", tmp_path / "runs"]
+    code, output = run("--manifest", tmp_path / "faces/manifest.csv", *options)
+    assert code == 1 and re.search(r"error: .*\.png is not one, or is damaged", output)
+    assert "Traceback" not in output
+
+
+def test_help_is_fast_and_names_the_symbols():
+    code, output = run("--help")
+    assert code == 0
+    for symbol in ("lambda_U", "tau_d", "alpha", "lambda_M", "mu,"):
+        assert symbol in output
+    code = (
+        "import sys, runpy\n"
+        f"path = {str(RECIPES / 'margin_mix.py')!r}\n"
+        f"sys.path.insert(0, {str(RECIPES)!r})\n"
+        "sys.argv = ['margin_mix.py', '--help']\n"
+        "try: runpy.run_path(path, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print('tensorflow' in sys.modules)"
+    )
+    output = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert output.strip().endswith("False")
