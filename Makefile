@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 ADDONS := .venv-addons
-PYTHON_ADDONS ?= $(shell command -v python3.11 || command -v python3.10 || echo $(PYTHON))
+# TensorFlow 2.15 runs on Python 3.10 and 3.11 only.
+PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
+	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' \
+	2>/dev/null && echo $$p && break; done)
 
-.PHONY: test test-all test-addons lint clean
+.PHONY: test test-all test-addons lint bench clean
 
 test: $(VENV)/test lint
 	$(VENV)/bin/python -m pytest -n 2
@@ -29,12 +32,16 @@ $(VENV)/test: requirements.txt requirements-test.txt setup.py
 	touch $@
 
 $(ADDONS)/test: requirements-addons.txt requirements-test.txt setup.py
-	$(PYTHON_ADDONS) -c 'import sys; sys.exit("TensorFlow 2.15 needs Python 3.10 or 3.11, this is " + sys.version + "; set PYTHON_ADDONS") if sys.version_info[:2] not in ((3, 10), (3, 11)) else None'
+	@test -n "$(PYTHON_ADDONS)" || { echo "TensorFlow 2.15 needs Python 3.10 or 3.11 with venv: make test-addons PYTHON_ADDONS=/path/to/python3.11"; exit 1; }
 	$(PYTHON_ADDONS) -m venv $(ADDONS)
 	$(ADDONS)/bin/pip install --quiet --upgrade pip
 	$(ADDONS)/bin/pip install --quiet -r requirements-addons.txt -r requirements-test.txt
 	$(ADDONS)/bin/pip install --quiet --no-deps --editable .
 	touch $@
+
+# Needs torch and torchvision beside it: see the file.
+bench: $(VENV)/test
+	$(VENV)/bin/python tests/benchmarks/views.py
 
 clean:
 	rm -rf $(VENV) $(ADDONS) *.egg-info .pytest_cache .ruff_cache

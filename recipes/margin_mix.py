@@ -104,6 +104,11 @@ class Config:
 
 def build_split(config, seed):
     manifest = kerasfer.data.read_manifest(config.manifest)
+    if not manifest.class_names:
+        raise ValueError(
+            f"{config.manifest} has no expression labels. Expected a column `label` "
+            "with at least one class."
+        )
     other = config.unlabeled and kerasfer.data.read_manifest(config.unlabeled)
     if config.split:
         return kerasfer.data.load_split(config.split, manifest, other)

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,3 +61,17 @@ def test_resize_averages_when_it_shrinks():
     np.testing.assert_array_equal(resize(image, (4, 4)), np.full((4, 4, 3), 100))
     assert resize(image[..., :1], (16, 16)).shape == (16, 16, 1)
     assert resize(image, (8, 8)) is image
+
+
+def test_missing_system_libraries_are_named(tmp_path):
+    missing = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({missing!r})")
+    process = subprocess.run(
+        [sys.executable, "-c", "import kerasfer.faces"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 1
+    for remedy in ("libgl1", "libglib2.0-0", "opencv-python-headless"):
+        assert remedy in process.stderr

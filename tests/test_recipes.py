@@ -185,6 +185,19 @@ def test_bad_input_ends_with_one_clear_error(manifest, tmp_path, arguments, erro
     assert not list(tmp_path.rglob("result.json"))
 
 
+def test_a_manifest_without_labels(tmp_path):
+    (tmp_path / "m.csv").write_text("path,AU1\na.png,1\n")
+    code, output = run("--manifest", tmp_path / "m.csv", "--out", tmp_path / "runs")
+    assert code == 1 and "has no expression labels" in output
+
+
+def test_an_output_folder_that_cannot_be_written(manifest, tmp_path):
+    (tmp_path / "file").write_text("a file, not a folder")
+    options = ["--config", manifest.parent / "quick.yaml", "--out", tmp_path / "file"]
+    code, output = run("--manifest", manifest, *options)
+    assert code == 1 and "error: cannot write or read" in output
+
+
 def test_unknown_keys_of_a_config_file(manifest, tmp_path):
     (tmp_path / "c.yaml").write_text("lambda: 3\n")
     code, output = run("--manifest", manifest, "--config", tmp_path / "c.yaml")

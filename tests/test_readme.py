@@ -1,0 +1,43 @@
+"""The README's code runs as printed, but for the number of steps."""
+
+import pathlib
+import re
+
+import keras
+import numpy as np
+from conftest import random_faces
+
+from kerasfer.faces import cv2
+
+README = pathlib.Path(__file__).parent.parent / "README.md"
+
+
+def test_quick_start(tmp_path, monkeypatch):
+    faces = random_faces(150, side=48)
+    (tmp_path / "faces").mkdir()
+    lines = ["path,label"]
+    for row, image in enumerate(faces.images):
+        cv2.imwrite(str(tmp_path / f"faces/{row}.png"), image)
+        lines.append(f"{row}.png,{('anger', 'fear', 'neutral')[faces.labels[row]]}")
+    (tmp_path / "faces/manifest.csv").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.+?)```", README.read_text(), flags=re.DOTALL)
+    for full, quick in (
+        ("labels=560", "labels=12"),
+        ("batch_size=64", "batch_size=4"),
+        ("epochs=20", "epochs=2"),
+        ("steps_per_epoch=60", "steps_per_epoch=2"),
+    ):
+        assert code.count(full) == 1
+        code = code.replace(full, quick)
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
+    shipped = keras.models.load_model("classifier.keras")
+    probs = shipped(np.zeros((1, 48, 48, 3), np.uint8))["probs"]
+    np.testing.assert_allclose(np.sum(probs), 1, rtol=1e-5)
+
+
+def test_every_file_the_readme_names_exists():
+    named = re.findall(r"(?:recipes|data_prep|tests)/[\w/]+\.py", README.read_text())
+    assert named
+    for name in named:
+        assert (README.parent / name).exists(), name
