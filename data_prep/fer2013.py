@@ -98,28 +98,36 @@ def convert(config):
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".writing-{out.name}")
     shutil.rmtree(aside, ignore_errors=True)
-    with _unpacked(config.source) as source:
-        faces, rejected = _candidates(source, config)
-        kept = []
-        for face in tqdm(faces, unit="face", disable=None):
-            try:
-                label = _label(face, config)
-                path = aside / face.target
-                path.parent.mkdir(parents=True, exist_ok=True)
-                face.write(path)
-                kept.append((face.target, label, face.split))
-            except Rejected as reason:
-                rejected.append((face.name, str(reason)))
-    _say(kept, rejected)
-    if not kept:
+    try:
+        with _unpacked(config.source) as source:
+            faces, rejected = _candidates(source, config)
+            kept = _write_faces(faces, rejected, aside, config)
+        _say(kept, rejected)
+        if not kept:
+            raise ValueError(f"No usable face in {config.source}; nothing was written.")
+        _write_csv(aside / "manifest.csv", ("path", "label", "split"), kept)
+        _write_csv(aside / "rejected.csv", ("source", "reason"), rejected)
+        if out.exists():
+            out.rmdir()
+        aside.rename(out)
+    finally:
         shutil.rmtree(aside, ignore_errors=True)
-        raise ValueError(f"No usable face in {config.source}; nothing was written.")
-    _write_csv(aside / "manifest.csv", ("path", "label", "split"), kept)
-    _write_csv(aside / "rejected.csv", ("source", "reason"), rejected)
-    if out.exists():
-        out.rmdir()
-    aside.rename(out)
     print(f"Wrote {out / 'manifest.csv'}.")
+
+
+def _write_faces(faces, rejected, folder, config):
+    """Writes the usable faces; the others are added to `rejected`."""
+    kept = []
+    for face in tqdm(faces, unit="face", disable=None):
+        try:
+            label = _label(face, config)
+            path = folder / face.target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            face.write(path)
+            kept.append((face.target, label, face.split))
+        except Rejected as reason:
+            rejected.append((face.name, str(reason)))
+    return kept
 
 
 # --- where the faces are --------------------------------------------------------------

@@ -194,7 +194,7 @@ def test_the_average_is_the_warmed_up_recursion():
     model = compiled(Supervised(dense_classifier(), ema_decay=0.15))
     averages = [w.numpy() for w in model.ema_classifier.weights]
     for step, (batch, label) in enumerate(data().take(4)):
-        model.train_on_batch(batch, label)
+        model.train_step((batch, label))
         rate = min(0.15, (1 + step) / (10 + step))  # .1, then .15
         averages = [
             rate * a + (1 - rate) * w.numpy()

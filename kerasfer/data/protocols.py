@@ -1,7 +1,7 @@
 """Who is labelled, who is not, who is held out: the rules of a semi-supervised run.
 
-Membership depends on a hash of the seed and the image's name, and on nothing else: not
-on the order of the file, NumPy's version, or the other images. The labelled images of
+Images are drawn in the order of a hash of the seed and the image's name, so membership
+does not depend on the order of the file or NumPy's version, and the labelled images of
 `balanced:labels=100` are among those of `balanced:labels=400` with the same seed.
 """
 
@@ -80,14 +80,14 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     if len(validation):
         labeled = draw.labeled(known)
         validation = draw.front(validation, len(labeled))
+        rest = np.setdiff1d(train, labeled)
     else:
         validation = draw.validation()
         labeled = draw.labeled(np.setdiff1d(known, validation))
+        # An unlabelled image of a subject that is validated on is left out, too.
+        held_out = np.isin(draw.groups[train], draw.groups[validation])
+        rest = np.setdiff1d(train[~held_out], labeled)
     _check_labeled(manifest, classes, labeled, spec, seed)
-    rest = np.setdiff1d(train, np.concatenate([labeled, validation]))
-    if manifest.subjects is not None:
-        held_out = set(manifest.subjects[validation])
-        rest = np.array([i for i in rest if manifest.subjects[i] not in held_out], int)
     return Split(
         labeled=manifest.subset(labeled),
         unlabeled=_pool(manifest, rest, unlabeled, source),
@@ -184,7 +184,7 @@ def _source(unlabeled, unlabeled_from):
     if (source == "rest") != (unlabeled is None):
         raise ValueError(
             f"unlabeled_from={source!r} "
-            + ("leaves the other manifest unused" if unlabeled else "needs another one")
+            + ("leaves the other manifest unused" if source == "rest" else "needs one")
             + ". Give `unlabeled` together with 'other' or 'both', or neither."
         )
     return source
