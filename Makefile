@@ -7,7 +7,11 @@ PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' \
 	2>/dev/null && echo $$p && break; done)
 
-.PHONY: test test-all test-addons lint bench clean
+.PHONY: demo test test-all test-addons lint bench clean
+
+# The main job: a few labelled and many unlabelled rendered faces, no download.
+demo: $(VENV)/run
+	$(VENV)/bin/python recipes/margin_mix.py
 
 test: $(VENV)/test lint
 	$(VENV)/bin/python -m pytest -n 2
@@ -23,12 +27,16 @@ lint: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-$(VENV)/test: requirements.txt requirements-test.txt setup.py
+$(VENV)/run: requirements.txt setup.py
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.10 is needed, this is " + sys.version) if sys.version_info < (3, 10) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --quiet -r requirements.txt -r requirements-test.txt
+	$(VENV)/bin/pip install --quiet -r requirements.txt
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/test: $(VENV)/run requirements-test.txt
+	$(VENV)/bin/pip install --quiet -r requirements-test.txt
 	touch $@
 
 $(ADDONS)/test: requirements-addons.txt requirements-test.txt setup.py

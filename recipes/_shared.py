@@ -325,7 +325,7 @@ def _mean_and_deviation(values):
 
 
 def report(folder, results):
-    """Prints the table and writes it as table.csv and table.md into `folder`."""
+    """Prints the table; writes table.csv, table.md, a confusion matrix per method."""
     from kerasfer.safe_write import written_aside
 
     table = summarize(results)
@@ -334,8 +334,40 @@ def report(folder, results):
         table.to_csv(aside, index=False)
     with written_aside(folder / "table.md") as aside:
         aside.write_text(text + "\n")
+    for method in table["method"]:
+        draw_confusion(
+            folder / f"confusion_{method}.png",
+            [result for result in results if result["method"] == method],
+        )
     print(f"\n{text}\n")
-    print(
-        "The test part was read once, by the weights of the best epoch on validation."
-    )
+    print("The test part was read once, by the weights of the best validation epoch.")
     print(f"Folder: {folder}")
+
+
+def draw_confusion(path, results):
+    """A picture of the confusion matrix, summed over seeds, in shares of each row."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import numpy as np
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    from kerasfer.safe_write import written_aside
+
+    counts = np.sum([result["confusion"] for result in results], 0)
+    shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axes = plt.subplots(figsize=(6, 5.4), layout="constrained")
+    display = ConfusionMatrixDisplay(shares, display_labels=results[0]["class_names"])
+    display.plot(
+        ax=axes, cmap="Blues", values_format=".0f", xticks_rotation=45, colorbar=False
+    )
+    seeds = ", ".join(str(result["seed"]) for result in results)
+    axes.set(
+        title=f"{results[0]['method']}, test part, seeds {seeds}",
+        xlabel="predicted",
+        ylabel="true (% of row)",
+    )
+    with written_aside(path) as aside:
+        figure.savefig(aside, dpi=110)
+    plt.close(figure)

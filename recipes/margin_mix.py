@@ -1,5 +1,6 @@
 """Margin-Mix beside supervised training on the same few labels.
 
+    python recipes/margin_mix.py                          (rendered faces, no download)
     python recipes/margin_mix.py --manifest FACES.csv --protocol balanced:labels=560 \
         --seeds 0 1 2 --out runs
 
@@ -21,8 +22,10 @@ import kerasfer
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    manifest: pathlib.Path
-    """CSV of faces: path, label, optionally subject, split."""
+    manifest: pathlib.Path | None = None
+    """CSV of faces: path, label, optionally subject, split. None renders faces."""
+    rendered_faces: int = 10000
+    """How many to render without a manifest; a fifth is the test part."""
     protocol: str = "balanced:labels=560"
     """Who is labelled: balanced:labels=N, random:labels=N, ada_cm:N,
     imbalanced:n1=N,gamma=G, fraction:F or all."""
@@ -57,7 +60,7 @@ class Config:
     """Of Adam, falling to 0 by a half cosine."""
     weight_decay: float = 0.02
     """Of AdamW: times the learning rate, a step."""
-    epochs: int = 20
+    epochs: int = 12
     """Of steps-per-epoch steps; each ends with a validation."""
     steps_per_epoch: int = 60
     """Steps of an epoch."""
@@ -95,6 +98,9 @@ class Config:
         _shared.require_at_least(self, 1, "batch_size", "unlabeled_ratio", "epochs")
         _shared.require_at_least(self, 1, "steps_per_epoch")
         _shared.require_at_least(self, 16, "image_size")
+        _shared.require_at_least(self, 100, "rendered_faces")
+        if self.manifest is None and (self.unlabeled or self.split):
+            raise ValueError("--unlabeled and --split need a --manifest.")
         _shared.require_above_0(self, "learning_rate", "temperature", "sharpening")
         _shared.require_above_0(self, "mixup_alpha")
         _shared.require_within(self, 0, 1, "ramp", "centroid_momentum")
@@ -103,6 +109,10 @@ class Config:
 
 
 def build_split(config, seed):
+    if config.manifest is None:
+        # The same faces for every seed, which draws who is labelled.
+        faces = kerasfer.data.synthetic.render_manifest(config.rendered_faces, seed=0)
+        return kerasfer.data.protocols.split(faces, config.protocol, seed)
     manifest = kerasfer.data.read_manifest(config.manifest)
     if not manifest.class_names:
         raise ValueError(
@@ -221,7 +231,8 @@ def main():
             if config.split
             else config.protocol
         )
-        name = f"{config.manifest.resolve().parent.name}_{rule}"
+        faces = config.manifest.resolve().parent.name if config.manifest else "rendered"
+        name = f"{faces}_{rule}"
         folder = config.out / "margin_mix" / _shared.slug(name)
         methods = dict.fromkeys([*config.beside, "margin_mix"])
         results = [

@@ -3,7 +3,7 @@
 manifest.csv -> read_manifest -> protocols.split -> training_dataset -> model.fit
 """
 
-from kerasfer.data import protocols
+from kerasfer.data import protocols, synthetic
 from kerasfer.data.manifest import Manifest, from_arrays, read_manifest
 from kerasfer.data.pipeline import evaluation_dataset, training_dataset
 from kerasfer.data.split_file import load_split, save_split
@@ -16,5 +16,6 @@ __all__ = [
     "protocols",
     "read_manifest",
     "save_split",
+    "synthetic",
     "training_dataset",
 ]
