@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import random_faces
 
-from kerasfer.faces import cv2
+from kerasfer.faces import cv2, read_image
 
 RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
 QUICK = """
@@ -79,6 +79,24 @@ def test_table_and_folder(finished):
             if method != "supervised":
                 expected.add("pseudo_labels.csv")
             assert files == expected
+
+
+def test_a_confusion_matrix_per_method(finished):
+    folder, _ = finished
+    for method in ("supervised", "margin_mix"):
+        assert read_image(folder / f"confusion_{method}.png").std() > 10
+
+
+def test_without_a_manifest_faces_are_rendered(tmp_path):
+    options = ["--rendered-faces", "200", "--protocol", "balanced:labels=24"]
+    options += ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "4"]
+    code, output = run(*options, "--image-size", "16", cwd=tmp_path)
+    assert code == 0, output
+    folder = tmp_path / "runs/margin_mix/rendered_balanced-labels=24"
+    rows = list(csv.DictReader((folder / "table.csv").open()))
+    assert [row["method"] for row in rows] == ["supervised", "margin_mix"]
+    predictions = (folder / "seed0/margin_mix/predictions_test.csv").read_text()
+    assert len(predictions.splitlines()) == 1 + 40  # a fifth of 200, and the header
 
 
 def test_numbers_agree_with_the_predictions(finished):
@@ -168,6 +186,7 @@ def test_a_split_can_be_given_back(finished, manifest, tmp_path):
         (["--manifest", "none.csv"], "Manifest none.csv does not exist"),
         (["--protocol", "balanced:labels=9999"], "fewer than the 3333 labels"),
         (["--protocol", "most"], "Unknown protocol"),
+        (["--rendered-faces", "7"], "--rendered-faces: expected at least 100"),
         (["--epochs", "0"], "--epochs: expected at least 1. Received: 0"),
         (["--temperature", "0"], "--temperature: expected more than 0"),
         (["--learning-rate", "fast"], "could not convert string to float"),

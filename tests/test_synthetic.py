@@ -112,6 +112,19 @@ def test_fast_enough_for_a_demonstration():
     assert 100 / (time.process_time() - start) > 150
 
 
+@pytest.mark.slow
+def test_a_face_detector_takes_them_for_faces():
+    from mtcnn import MTCNN
+
+    detector = MTCNN()
+    images = render(24, 11, size=224)[0]
+    found = [
+        any(face["confidence"] > 0.9 for face in detector.detect_faces(image))
+        for image in images
+    ]
+    assert np.mean(found) > 0.5  # most; measured: 18 of 24
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
