@@ -12,6 +12,7 @@ and 4000 labels.
 """
 
 import dataclasses
+import functools
 import pathlib
 from typing import Literal
 
@@ -108,10 +109,16 @@ class Config:
         _shared.require_within(self, 0, 0.999999, "dropout", "ema_decay")
 
 
+@functools.cache
+def rendered_faces(count):
+    # The same faces for every seed of a run, which draws who is labelled.
+    print(f"Rendering {count} faces.")
+    return kerasfer.data.synthetic.render_manifest(count, seed=0)
+
+
 def build_split(config, seed):
     if config.manifest is None:
-        # The same faces for every seed, which draws who is labelled.
-        faces = kerasfer.data.synthetic.render_manifest(config.rendered_faces, seed=0)
+        faces = rendered_faces(config.rendered_faces)
         return kerasfer.data.protocols.split(faces, config.protocol, seed)
     manifest = kerasfer.data.read_manifest(config.manifest)
     if not manifest.class_names:
