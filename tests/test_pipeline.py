@@ -208,6 +208,7 @@ def interrupted(process):
     pytest.fail("still running after five interrupts")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["finish", "interrupt"])
 def test_a_program_ends_cleanly_while_the_pipeline_prefetches(tmp_path, way):
     script = tmp_path / "program.py"
