@@ -261,7 +261,8 @@ def test_a_plug_in_with_zero_weight_changes_nothing(scheme):
     for ours, theirs in zip(
         alone.classifier.weights, silent.classifier.weights[:shared], strict=True
     ):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+        # The same sums in another graph: weights below 1, rounded at 2^-24 a few times.
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6, atol=1e-6)
 
 
 def test_the_classifier_ships_without_the_scheme(scheme, plug_ins, tmp_path):
@@ -277,8 +278,10 @@ def test_fixmatch_that_trusts_nothing_is_supervised():
     supervised = build(Supervised)
     fixmatch = build(lambda c, **kw: FixMatch(c, threshold=1.1, **kw))
     fit(supervised), fit(fixmatch)
-    for ours, theirs in zip(supervised.weights[:8], fixmatch.weights[:8], strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+    for ours, theirs in zip(
+        supervised.classifier.weights, fixmatch.classifier.weights, strict=True
+    ):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["fixmatch", "margin_mix"])
