@@ -101,8 +101,7 @@ class SaveWeights(keras.callbacks.Callback):
 
 
 class PseudoLabelAudit(keras.callbacks.Callback):
-    """Writes coverage, precision and recall of the pseudo-labels, a row an epoch and
-    class.
+    """Writes how good the pseudo-labels are, a row per epoch and class.
 
     Needs "audit_label" in the batches and unlabelled faces whose labels are known;
     without them it writes nothing.

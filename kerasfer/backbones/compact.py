@@ -6,11 +6,10 @@ _WIDTHS = (48, 96, 192)
 
 
 def compact(input_shape):
-    """Stem of stride 2, then three residual blocks that halve the map: 684 k
-    parameters.
+    """Stem of stride 2, then three residual blocks that halve the map.
 
-    A CPU is worst at thin layers in full resolution: nothing here runs at more than
-    half the input's. Embedding width 192.
+    684 k parameters, embedding width 192. A CPU is worst at thin layers in full
+    resolution: nothing here runs at more than half the input's.
 
     Args:
         input_shape: (height, width, channels), sides of 16 at least.

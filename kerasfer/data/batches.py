@@ -137,7 +137,7 @@ _LOCK = threading.Lock()
 
 @functools.lru_cache(maxsize=8)
 def _cached_shuffle(seed, stream, number, num_rows):
-    # "pass" and step count apart: three words never collide with the dice's four below.
+    # A fourth word keeps the order of a pass apart from the dice of a step.
     return np.random.default_rng([seed, stream, number, 1]).permutation(num_rows)
 
 

@@ -34,8 +34,7 @@ class Step(NamedTuple):
 
 
 class SemiSupervisedModel(keras.Model):
-    """Gradient step, mixed precision, replicas, weight averaging, logs: all but the
-    scheme.
+    """All of training but the scheme: gradients, precision, replicas, averages, logs.
 
     A scheme names its `views` and `loss_weights` and writes one method, `scheme_step`:
 

@@ -17,8 +17,9 @@ class MarginMix(SemiSupervisedModel):
 
         q_b = mean over two weak views of softmax_k(-D_k / tau_d), sharpened by T
         (x', y') = MixUp of labelled faces (one-hot y) and both weak views (q)
-        L = mean_labeled H(y', p(x')) + lambda_U r(t) mean_unlabeled (1/K) |y' -
-          p(x')|^2 + lambda_M mean_all L_M(y', e(x'))
+        L = mean_labeled H(y', p(x'))
+          + lambda_U r(t) mean_unlabeled (1/K) |y' - p(x')|^2
+          + lambda_M mean_all L_M(y', e(x'))
 
     D_k is the distance of the unit embedding to the unit centroid of class k, r(t) a
     linear ramp, L_M the `large_margin_loss` on soft labels. Until the first centroids,
@@ -70,20 +71,12 @@ class MarginMix(SemiSupervisedModel):
         **kwargs,
     ):
         super().__init__(classifier, **kwargs)
-        _check(
-            membership,
-            temperature,
-            sharpening,
-            ramp,
-            centroid_images,
-            centroid_momentum,
-        )
+        _check_choices(membership, centroid_images)
+        _check_numbers(temperature, sharpening, ramp, centroid_momentum)
         self.membership, self.temperature = membership, temperature
         self.sharpening, self.ramp = sharpening, ramp
-        self.centroid_images, self.centroid_momentum = (
-            centroid_images,
-            centroid_momentum,
-        )
+        self.centroid_images = centroid_images
+        self.centroid_momentum = centroid_momentum
         width = self.classifier.output["embedding"].shape[-1]
         num_classes = self.classifier.output["probs"].shape[-1]
         self.centroids = ClassCentroids(num_classes, width, name="centroids")
@@ -95,17 +88,10 @@ class MarginMix(SemiSupervisedModel):
 
         # Self-labels: the mean membership of the two weak views.
         outputs = self.forward_views(batch)
-        q = sharpen(
-            (self._memberships(outputs["weak"]) + self._memberships(outputs["weak_2"]))
-            / 2,
-            self.sharpening,
-        )
+        first, second = (self._memberships(outputs[v]) for v in ("weak", "weak_2"))
+        q = sharpen((first + second) / 2, self.sharpening)
         pseudo = self.pseudo_labels(
-            {**outputs["weak"], "probs": q},
-            lambda q: (
-                tf.argmax(q, -1, output_type=tf.int32),
-                ready * tf.ones_like(q[:, 0]),
-            ),
+            {**outputs["weak"], "probs": q}, lambda q: _hardest(q, ready)
         )
 
         # MixUp of everything with everything; weight 1 leaves the faces as they are.
@@ -177,15 +163,21 @@ class MarginMix(SemiSupervisedModel):
         return total
 
 
-def _check(
-    membership, temperature, sharpening, ramp, centroid_images, centroid_momentum
-):
+def _hardest(q, ready):
+    """The likeliest class and the mask, for the audit: every face has a self-label."""
+    return tf.argmax(q, -1, output_type=tf.int32), ready * tf.ones_like(q[:, 0])
+
+
+def _check_choices(membership, centroid_images):
     if membership not in MEMBERSHIPS or centroid_images not in _CENTROID_IMAGES:
         raise ValueError(
             f"Expected membership in {MEMBERSHIPS} and centroid_images in "
             f"{_CENTROID_IMAGES}. Received: membership={membership!r}, "
             f"centroid_images={centroid_images!r}."
         )
+
+
+def _check_numbers(temperature, sharpening, ramp, centroid_momentum):
     if temperature <= 0 or sharpening <= 0:
         raise ValueError(
             "`temperature` and `sharpening` must be > 0. Received: "
