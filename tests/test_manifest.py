@@ -59,7 +59,10 @@ def test_action_units_subjects_and_parts(tmp_path):
         ("path,label\na,0\na,1\n", "line 3: path 'a' twice"),
         ("path,label\na,0\n,1\n", "line 3: empty path"),
         ("path,AU1\na,2\n", "line 2: expected AU1 in .0, 1."),
-        ("path,label,split\na,0,tset\n", "line 2: expected split train.*'tset'"),
+        (
+            "path,label,split\na,0,tset\n",
+            "line 2: expected split train, unlabeled.*'tset'",
+        ),
         ("path,label\na,0\nb,x\nc,1\n", None),
     ],
 )

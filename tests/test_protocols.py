@@ -188,6 +188,15 @@ def test_unlabelled_rows_are_never_tested_on_and_come_into_the_pool():
         protocols.split(untested, "balanced:labels=10", seed=0)
 
 
+def test_rows_of_the_split_unlabeled_are_never_labelled():
+    parts = np.array(["train", "unlabeled", "test"] * 40)
+    manifest = dataclasses.replace(labels_only([60, 60]), parts=parts)
+    split = protocols.split(manifest, "balanced:labels=10", seed=0)
+    assert set(split.labeled.parts) == set(split.validation.parts) == {"train"}
+    assert (split.unlabeled.parts == "unlabeled").sum() == 40
+    assert set(split.unlabeled.parts) == {"train", "unlabeled"}
+
+
 def test_action_units_are_drawn_at_random():
     manifest = labels_only([100])
     units = np.full((100, 2), -1, np.float32)

@@ -47,24 +47,11 @@ def parse(spec):
     """
     kind, _, rest = spec.partition(":")
     try:
-        if kind in ("balanced", "random"):
-            return Spec(kind, labels=_positive_int(_options(rest, "labels")["labels"]))
-        if kind == "ada_cm" and int(rest) in _ADA_CM:
-            return Spec(kind, labels=int(rest))
-        if kind == "imbalanced":
-            options = _options(rest, "n1", "gamma")
-            gamma = float(options["gamma"])
-            if 1 <= gamma < float("inf"):
-                return Spec(kind, labels=_positive_int(options["n1"]), gamma=gamma)
-        if kind == "fraction" and 0 < float(rest) <= 1:
-            return Spec(kind, fraction=float(rest))
-        if kind == "all" and not rest:
-            return Spec(kind)
+        return _parsed(kind, rest)
     except (KeyError, ValueError):
-        pass  # the error below says what would be understood
-    raise ValueError(
-        f"Unknown protocol. Expected one of {_SYNTAX}. Received: {spec!r}."
-    )
+        raise ValueError(
+            f"Unknown protocol. Expected one of {_SYNTAX}. Received: {spec!r}."
+        ) from None
 
 
 def class_budgets(spec, counts, class_names):
@@ -113,6 +100,23 @@ def class_budgets(spec, counts, class_names):
                 "or use the protocol random or fraction."
             )
     return np.asarray(budgets)
+
+
+def _parsed(kind, rest):
+    if kind in ("balanced", "random"):
+        return Spec(kind, labels=_positive_int(_options(rest, "labels")["labels"]))
+    if kind == "ada_cm" and int(rest) in _ADA_CM:
+        return Spec(kind, labels=int(rest))
+    if kind == "imbalanced":
+        options = _options(rest, "n1", "gamma")
+        gamma = float(options["gamma"])
+        if 1 <= gamma < float("inf"):
+            return Spec(kind, labels=_positive_int(options["n1"]), gamma=gamma)
+    if kind == "fraction" and 0 < float(rest) <= 1:
+        return Spec(kind, fraction=float(rest))
+    if kind == "all" and not rest:
+        return Spec(kind)
+    raise ValueError(f"{kind}:{rest}")
 
 
 def _ada_cm_budgets(total, class_names):

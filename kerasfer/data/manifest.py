@@ -11,9 +11,11 @@ from kerasfer.faces import EXPRESSIONS, read_image, with_channels
 
 _PARTS = {
     "train": "train",
-    "test": "test",
+    "unlabeled": "unlabeled",
+    "unlabelled": "unlabeled",
     "validation": "validation",
     "val": "validation",
+    "test": "test",
 }
 _AU_COLUMN = re.compile(r"AU\d+")
 
@@ -30,7 +32,7 @@ class Manifest:
             there are none.
         au_names: e.g. ("AU1", "AU12").
         subjects: str (n,), or None. An empty subject is an image of its own.
-        parts: str (n,) of "train", "validation", "test"; or None.
+        parts: str (n,) of "train", "unlabeled", "validation", "test"; or None.
         root: folder that relative names start from.
         images: uint8 (n, height, width, channels) for images in memory, else None.
     """
@@ -96,9 +98,9 @@ def read_manifest(path, class_names=None):
 
     Columns: `path` (relative ones start at the CSV's folder); `label`, a class name or
     a class index from 0, empty or -1 for an unlabelled face; optionally `subject`,
-    `split` (train, validation or val, test) and action units `AU1`, `AU12`, ... in [0,
-    1], empty or -1 where not annotated. Other columns are ignored. `label` may be
-    missing if there are action units, or if no image is labelled.
+    `split` (train, unlabeled, validation or val, test) and action units `AU1`, `AU12`,
+    ... in [0, 1], empty or -1 where not annotated. Other columns are ignored. `label`
+    may be missing if there are action units, or if no image is labelled.
 
     Args:
         path: of the CSV.
@@ -155,7 +157,7 @@ def from_arrays(images, labels, class_names=None, subjects=None, parts=None):
         labels: int (n,), class indices, -1 = unlabelled.
         class_names: one per class; None calls them "0", "1", ...
         subjects: (n,) identities, or None.
-        parts: (n,) of "train", "validation", "test", or None.
+        parts: (n,) of "train", "unlabeled", "validation", "test"; or None.
 
     Raises:
         ValueError: another dtype or shape, or a label outside the classes.
@@ -321,7 +323,8 @@ def _parts(table, path):
     if parts.isna().any():
         row = int(np.argmax(parts.isna().to_numpy()))
         raise ValueError(
-            f"{_line(path, row)}: expected split train, validation (val) or test. "
+            f"{_line(path, row)}: expected split train, unlabeled, "
+            "validation (val) or test. "
             f"Received: {table['split'][row]!r}."
         )
     return parts.to_numpy(str)

@@ -47,7 +47,8 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     such rows, drawn from the training images that the protocol leaves over (from all of
     them for the protocol `all`): a tenth at most, no more than there are labelled
     images, whole subjects where subjects are known, and at least one image of each
-    class stays in the pool. *Unlabelled*: what is left, another manifest, or both.
+    class stays in the pool. *Unlabelled*: what is left and the rows with split
+    "unlabeled", another manifest (all its rows), or both.
 
     Args:
         manifest: a `Manifest`.
@@ -74,19 +75,20 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     classes = _classes(manifest)
     parts = _parts(manifest, classes)
     train = np.flatnonzero(parts == "train")
+    pool = np.flatnonzero((parts == "train") | (parts == "unlabeled"))
     known = train[classes[train] >= 0]
     draw = _LabeledDraw(manifest, classes, known, spec, seed)
     validation = np.flatnonzero(parts == "validation")
     if len(validation):
         labeled = draw.labeled(known)
         validation = draw.front(validation, len(labeled))
-        rest = np.setdiff1d(train, labeled)
+        rest = np.setdiff1d(pool, labeled)
     else:
         validation = draw.validation()
         labeled = draw.labeled(np.setdiff1d(known, validation))
         # An unlabelled image of a subject that is validated on is left out, too.
-        held_out = np.isin(draw.groups[train], draw.groups[validation])
-        rest = np.setdiff1d(train[~held_out], labeled)
+        held_out = np.isin(draw.groups[pool], draw.groups[validation])
+        rest = np.setdiff1d(pool[~held_out], labeled)
     _check_labeled(manifest, classes, labeled, spec, seed)
     return Split(
         labeled=manifest.subset(labeled),
