@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-_QUIET = 0.1  # seconds without a call after which the buffers are taken to be full
+_QUIET = 0.3  # seconds without a call after which the buffers are taken to be full
 _PATIENCE = 10.0  # seconds after which the program ends all the same
 
 _changed = threading.Condition()
