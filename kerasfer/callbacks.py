@@ -14,7 +14,8 @@ class EpochUpdate(keras.callbacks.Callback):
     """Lets the scheme and its plug-ins work at the end of each epoch.
 
     Class centroids and confidence margins are measured then, by the averaged weights on
-    images without augmentation.
+    images without augmentation. What was in force during the epoch (`model.epoch_logs`)
+    is added to its logs, for the callbacks after this one and the history.
 
     Args:
         labeled: data set of (image, label), `evaluation_dataset(split.labeled)`.
@@ -30,6 +31,8 @@ class EpochUpdate(keras.callbacks.Callback):
         self.labeled, self.unlabeled = labeled, unlabeled
 
     def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs.update(self.model.epoch_logs())
         self.model.epoch_end(self.labeled, self.unlabeled)
         for plug_in in self.model.plug_ins:
             plug_in.epoch_end(self.model, self.labeled, self.unlabeled)
@@ -101,14 +104,14 @@ class SaveWeights(keras.callbacks.Callback):
 
 
 class PseudoLabelAudit(keras.callbacks.Callback):
-    """Writes how good the pseudo-labels are, a row per epoch and class.
+    """Writes which pseudo-labels there are, and how good, a row per epoch and class.
 
-    Needs "audit_label" in the batches and unlabelled faces whose labels are known;
-    without them it writes nothing.
+    A scheme without pseudo-labels writes nothing. Where the labels of unlabelled faces
+    are unknown, or "audit_label" is not in the batches, their quality stays empty.
 
     Args:
-        path: of a CSV with the columns epoch, class, coverage, precision, recall (see
-            `kerasfer.metrics.PseudoLabelQuality.per_class`).
+        path: of a CSV with the columns epoch, class, passed, unsure, coverage,
+            precision, recall (`kerasfer.metrics.PseudoLabelQuality.per_class`).
         class_names: one per class.
     """
 
@@ -131,12 +134,16 @@ class PseudoLabelAudit(keras.callbacks.Callback):
             if is_new:
                 writer.writerow(["epoch", "class", *measured])
             for k, name in enumerate(self.class_names):
-                values = [f"{column[k]:.4f}" for column in measured.values()]
+                values = [_written(column[k]) for column in measured.values()]
                 writer.writerow([epoch + 1, name, *values])
 
     def _measure(self):
         per_class = self.model.pseudo_label_quality.per_class()
         return {name: np.asarray(values) for name, values in per_class.items()}
+
+
+def _written(value):
+    return "" if np.isnan(value) else f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def _is_finite(value):

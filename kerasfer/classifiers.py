@@ -3,7 +3,7 @@
 import keras
 
 from kerasfer.backbones import BACKBONES
-from kerasfer.layers import ImageNormalization
+from kerasfer.layers import ImageNormalization, UnitLength
 
 _ACTIVATIONS = ("softmax", "sigmoid")
 
@@ -15,13 +15,15 @@ def build_classifier(
     normalization="unit",
     dropout=0.0,
     activation="softmax",
+    unit_embedding=False,
 ):
     """Normalisation, backbone, global average pooling, dropout, one dense layer.
 
     The model takes images as uint8 or float in 0..255, (batch, *input_shape), and gives
     a dict of float32 tensors, also under mixed precision:
 
-    * "embedding" (batch, width): the pooled features, after dropout;
+    * "embedding" (batch, width): the pooled features, after dropout, of length 1 with
+      `unit_embedding`;
     * "logits" (batch, num_classes): what losses read;
     * "probs" (batch, num_classes): what argmax, thresholds, `predict` and export read.
 
@@ -37,6 +39,9 @@ def build_classifier(
             `kerasfer.layers.ImageNormalization`; match a pretrained backbone's.
         dropout: rate in [0, 1) before the dense layer.
         activation: "softmax" for classes that exclude each other, "sigmoid" else.
+        unit_embedding: scales the embedding to length 1 before the dense layer, as
+            Ada-CM's code does. Logits then grow only by the dense layer's weights:
+            expect no confident face in the first few hundred steps.
 
     Returns:
         a functional `keras.Model`.
@@ -68,6 +73,8 @@ def build_classifier(
         )
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
+    if unit_embedding:
+        x = UnitLength(name="unit_length")(x)
     embedding = keras.layers.Activation("linear", dtype="float32", name="embedding")(x)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(embedding)
     probs = keras.layers.Activation(activation, dtype="float32", name="probs")(logits)

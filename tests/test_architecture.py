@@ -12,8 +12,17 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "kerasfer"
 LAYERS = [
     {"schemes", "plug_ins", "callbacks", "data", "metrics"},
     {"classifiers", "layers", "backbones", "augment"},
-    {"pseudo_labels", "losses", "schedules", "mixup", "faces", "safe_write", "_compat"},
-]
+    {
+        "conventions",
+        "pseudo_labels",
+        "losses",
+        "schedules",
+        "mixup",
+        "faces",
+        "safe_write",
+        "_compat",
+    },
+]  # fmt: skip
 FORBIDDEN = {"argparse", "tyro", "keras_tuner", "mtcnn", "tqdm", "tensorflow_addons"}
 
 

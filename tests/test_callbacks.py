@@ -85,11 +85,27 @@ def test_pseudo_label_audit_writes_what_was_measured(tmp_path, validates):
     assert [(row["epoch"], row["class"]) for row in rows] == [
         ("1", "a"), ("1", "b"), ("1", "c"), ("2", "a"), ("2", "b"), ("2", "c")
     ]  # fmt: skip
-    assert {row["coverage"] for row in rows} == {"1.0000"}  # the threshold is 0
+    assert {float(row["coverage"]) for row in rows} == {1.0}  # the threshold is 0
+    assert sum(float(row["passed"]) for row in rows[:3]) == 2 * 12
+    assert {row["unsure"] for row in rows} == {"0"}
     # All faces twice an epoch, weights fixed: recalls average to the accuracy logged.
     recalls = np.mean([float(row["recall"]) for row in rows[:3]])
     logged = model.history.history["pseudo_label_accuracy"][0]
     np.testing.assert_allclose(recalls, logged, atol=1e-4)
+
+
+def test_pseudo_label_audit_of_faces_nobody_labelled(tmp_path):
+    model = FixMatch(dense_classifier(), threshold=0.0)
+    model.compile(keras.optimizers.SGD(0.0))
+    model.fit(
+        training_dataset(FACES, FACES, model.all_views, 12),
+        steps_per_epoch=1,
+        verbose=0,
+        callbacks=[PseudoLabelAudit(tmp_path / "audit.csv", "abc")],
+    )
+    rows = list(csv.DictReader((tmp_path / "audit.csv").open()))
+    assert sum(float(row["passed"]) for row in rows) == 12
+    assert {row["precision"] + row["recall"] for row in rows} == {""}
 
 
 def test_no_audit_of_a_scheme_without_pseudo_labels(model, tmp_path):

@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from kerasfer.metrics import ConfusionMatrix, MeanClassAccuracy, PseudoLabelQuality
+from kerasfer.metrics import (
+    ConfusionMatrix,
+    MacroF1,
+    MeanClassAccuracy,
+    PredictionScores,
+    PseudoLabelQuality,
+    result_names,
+)
 
 
 @pytest.fixture
@@ -30,6 +37,29 @@ def test_agree_with_scikit_learn(predictions):
         y_true, y_pred.argmax(-1), labels=range(4), average="macro"
     )
     np.testing.assert_allclose(accuracy, recalls, rtol=1e-6)
+
+
+def test_f1_agrees_with_scikit_learn(predictions):
+    y_true, y_pred = predictions
+    expected = sklearn.metrics.f1_score(y_true, y_pred.argmax(-1), average="macro")
+    f1 = in_batches(MacroF1(6), y_true, np.pad(y_pred, ((0, 0), (0, 1))))
+    np.testing.assert_allclose(f1, expected, rtol=1e-6)
+    assert float(MacroF1(3).result()) == 0.0
+    scores = PredictionScores(5, name="linear")
+    scores.update_state(y_true, y_pred)
+    result = {name: float(value) for name, value in scores.result().items()}
+    accuracy = (y_true == y_pred.argmax(-1)).mean()
+    recalls = sklearn.metrics.recall_score(
+        y_true, y_pred.argmax(-1), labels=range(4), average="macro"
+    )
+    assert result == pytest.approx(
+        {
+            "linear_accuracy": accuracy,
+            "linear_mean_class_accuracy": recalls,
+            "linear_f1": expected,
+        }
+    )
+    assert result_names([scores, MacroF1(3)]) == {*result, "macro_f1"}
 
 
 def test_an_absent_class_is_left_out():
@@ -73,9 +103,15 @@ def test_pseudo_label_quality_by_hand():
     assert result == {"mask_rate": 0.75, "pseudo_label_accuracy": 0.5}
     per_class = {k: np.asarray(v).tolist() for k, v in quality.per_class().items()}
     assert per_class == {
+        "passed": [2.0, 1.0, 0.0],
+        "unsure": [0.0, 1.0, 0.0],
         "coverage": [1.0, 0.0, 0.0],
         "precision": [1.0, 0.0, 0.0],
         "recall": [0.5, 0.0, 0.0],
     }
+    quality.reset_state()
+    quality.update_state([2], [1.0], [-1])  # nobody knows
+    per_class = {k: np.asarray(v).tolist() for k, v in quality.per_class().items()}
+    assert per_class["passed"] == [0, 0, 1] and np.isnan(per_class["recall"]).all()
     quality.reset_state()
     assert float(quality.result()["mask_rate"]) == 0.0

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from conftest import as_images, dense_classifier, logits_classifier, random_faces
 
+import kerasfer
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.schemes import FixMatch, MarginMix, Step, Supervised
@@ -218,6 +219,51 @@ def test_batch_statistics_are_averaged_too():
         assert (old != new.numpy()).any(), new.name
 
 
+def test_the_average_without_warm_up_and_with_statistics_as_they_are():
+    faces = random_faces(12, side=16)
+    model = compiled(
+        Supervised(
+            kerasfer.build_classifier("compact", (16, 16, 3), 3),
+            ema_decay=0.9,
+            ema_warmup=False,
+            ema_statistics=False,
+        )
+    )
+    averages = [w.numpy() for w in model.ema_classifier.trainable_variables]
+    for batch, label in training_dataset(faces, batch_size=4).take(2):
+        model.train_step((batch, label))
+        averages = [
+            0.9 * a + 0.1 * w.numpy()
+            for a, w in zip(averages, model.classifier.trainable_variables, strict=True)
+        ]
+    copied = model.ema_classifier.trainable_variables
+    for average, expected in zip(copied, averages, strict=True):
+        np.testing.assert_allclose(average, expected, rtol=1e-5, atol=1e-7)
+    for average, weight in zip(
+        model.ema_classifier.non_trainable_variables,
+        model.classifier.non_trainable_variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(average.numpy(), weight.numpy())
+
+
+@pytest.mark.parametrize("weak_training", [True, False])
+def test_the_weak_view_moves_batch_statistics_in_training_mode_only(weak_training):
+    faces = random_faces(12, side=16)
+    classifier = kerasfer.build_classifier("compact", (16, 16, 3), 3)
+    model = FixMatch(classifier, weak_training=weak_training)
+    batch, _ = next(iter(training_dataset(faces, faces, model.all_views, 4)))
+    start = classifier.get_weights()
+    weak = classifier(batch["weak"], training=weak_training)["logits"]
+    classifier(batch["strong"], training=True)
+    expected = [w.numpy() for w in classifier.non_trainable_variables]
+    classifier.set_weights(start)
+    outputs = model.forward_views(batch)
+    np.testing.assert_allclose(outputs["weak"]["logits"], weak, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(classifier.non_trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-5, atol=1e-7)
+
+
 def test_predict_evaluate_and_validation_use_the_average():
     faces = random_faces(9, side=4)
     model = compiled(
@@ -254,7 +300,8 @@ def test_logged_loss_is_the_weighted_sum_of_its_parts():
     logs = compiled(model).fit(dataset, steps_per_epoch=3, verbose=0).history
     parts = logs["supervised_loss"][0] + 0.25 * logs["unlabeled_loss"][0]
     np.testing.assert_allclose(logs["loss"][0], parts, rtol=1e-5)
-    assert "mask_rate" not in logs  # nobody asked for an audit
+    assert logs["mask_rate"] == [1.0]
+    assert "pseudo_label_accuracy" not in logs  # nobody asked for an audit
 
 
 def test_weight_penalties_of_the_classifier_are_a_part_of_the_loss():

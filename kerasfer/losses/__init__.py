@@ -1,14 +1,19 @@
 """Losses as pure functions: unreduced, (batch,), and the means that reduce them."""
 
+from kerasfer.losses.contrastive import info_nce
 from kerasfer.losses.cross_entropy import cross_entropy, probability_error
-from kerasfer.losses.margin import large_margin_loss, unit_distances
+from kerasfer.losses.margin import center_loss, large_margin_loss, unit_distances
 from kerasfer.losses.reductions import batch_mean, masked_mean
+from kerasfer.losses.simplex import simplex_etf_penalty
 
 __all__ = [
     "batch_mean",
+    "center_loss",
     "cross_entropy",
+    "info_nce",
     "large_margin_loss",
     "masked_mean",
     "probability_error",
+    "simplex_etf_penalty",
     "unit_distances",
 ]

@@ -1,4 +1,4 @@
-"""The large-margin loss: close to the own class centroid, far from the others."""
+"""Losses that pull an embedding to its class center, or push it from the others."""
 
 import tensorflow as tf
 
@@ -20,7 +20,7 @@ def unit_distances(embeddings, centroids):
 
     >>> unit_distances([[3.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]])  # [[0, sqrt(2)]]
     """
-    differences = _unit(embeddings)[:, None] - _unit(centroids)[None]
+    differences = unit(embeddings)[:, None] - unit(centroids)[None]
     squared = tf.reduce_sum(tf.square(differences), -1)
     return tf.sqrt(squared + 1e-12)
 
@@ -60,5 +60,31 @@ def large_margin_loss(targets, embeddings, centroids):
     return tf.reduce_sum(coefficients * distances, -1)
 
 
-def _unit(vectors):
+def center_loss(labels, embeddings, centers):
+    """Squared distance of each embedding to the center of its class.
+
+        L = || f - h_y ||^2
+
+    Without the 1/2 of Wen et al. (ECCV 2016), as ReMoP's code. Gradients flow into the
+    embeddings and the centers.
+
+    Args:
+        labels: int (batch,), class indices.
+        embeddings: float (batch, width).
+        centers: float (num_classes, width).
+
+    Returns:
+        float32 (batch,), >= 0.
+
+    >>> center_loss([1], [[3.0, 0.0]], [[0.0, 0.0], [1.0, 1.0]])  # [5]
+    """
+    own = tf.gather(tf.cast(centers, tf.float32), labels)
+    return tf.reduce_sum(tf.square(tf.cast(embeddings, tf.float32) - own), -1)
+
+
+def unit(vectors):
+    """Rows scaled to length 1, float32; a length below 1e-4 counts as 1e-4.
+
+    >>> unit([[3.0, 4.0], [0.0, 0.0]])  # [[0.6, 0.8], [0, 0]]
+    """
     return tf.math.l2_normalize(tf.cast(vectors, tf.float32), -1, epsilon=_EPSILON)

@@ -20,6 +20,31 @@ def all_reduce_sum(value):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+def gathered(value):
+    """The rows of all replicas, and the slice of them that is this replica's.
+
+    Gradients flow back to the replica that a row came from.
+
+    Args:
+        value: float (batch, ...), of the same shape on each replica.
+
+    Returns:
+        float (replicas * batch, ...), and a slice.
+
+    >>> gathered(tf.constant([1.0, 2.0]))  # itself and slice(0, 2) on one device
+    """
+    batch = tf.shape(value)[0]
+    if num_replicas() == 1:
+        return value, slice(0, batch)
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    here = tf.one_hot(replica, num_replicas(), dtype=value.dtype)
+    # A sum of the parts, each in its place: its gradient is defined in all strategies.
+    parts = all_reduce_sum(tf.tensordot(here, value, 0))
+    rows = tf.reshape(parts, tf.concat([[-1], tf.shape(value)[1:]], 0))
+    start = tf.cast(replica, batch.dtype) * batch
+    return rows, slice(start, start + batch)
+
+
 def batch_mean(values):
     """Mean over the whole batch: in FixMatch, masked images count as zero.
 

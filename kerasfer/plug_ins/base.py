@@ -7,10 +7,15 @@ class PlugIn(keras.layers.Layer):
     """Something added to a scheme: views, outputs, a pseudo-label rule, losses, state.
 
     A plug-in is a layer, so that its weights are its state. Every method has a neutral
-    default; a plug-in overrides the few it needs. Attributes of the class:
+    default; a plug-in overrides the few it needs. Attributes:
 
     * `views`: entries of the batch it reads, beyond the scheme's own;
-    * `loss_weights`: name -> weight of each loss that `losses_of` returns.
+    * `loss_weights`: name -> weight of each loss that `losses_of` returns;
+    * `scheme_factors`: name -> factor on the default weight of a loss of the scheme,
+      where the scheme has a loss of that name;
+    * `not_averaged`: its variables that the averaged copy takes as they are;
+    * `train_metrics`, `test_metrics`: its metrics, updated by `observe_training` and
+      `observe_test`; each appears in the logs under its name.
 
     >>> class LogitNorm(PlugIn):
     ...     loss_weights = {"logit_norm": 1e-3}
@@ -22,6 +27,10 @@ class PlugIn(keras.layers.Layer):
 
     views = ()
     loss_weights = {}
+    scheme_factors = {}
+    not_averaged = ()
+    train_metrics = ()
+    test_metrics = ()
 
     def attach(self, classifier):
         """The classifier with this plug-in's outputs; by default as it is."""
@@ -47,6 +56,21 @@ class PlugIn(keras.layers.Layer):
     def updates_of(self, step):
         """((variable, new value), ...), applied after a step with finite gradients."""
         return ()
+
+    def observe_training(self, step, audit_labels):
+        """Updates `train_metrics` from a `Step` with pseudo-labels.
+
+        Called where the batch has "audit_label": the true classes of the unlabelled
+        faces, int (unlabeled_batch,), -1 where unknown. Only metrics may read them.
+        """
+
+    def observe_test(self, labels, outputs):
+        """Updates `test_metrics` from a batch of `evaluate` or of the validation."""
+
+    @property
+    def needs_epoch_update(self):
+        """Whether `epoch_end` has work to do; then `fit` needs `EpochUpdate`."""
+        return type(self).epoch_end is not PlugIn.epoch_end
 
     def epoch_end(self, model, labeled, unlabeled):
         """Work at the end of an epoch, on data sets of (image, label) without

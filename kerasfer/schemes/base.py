@@ -1,7 +1,5 @@
 """The frame that every scheme shares."""
 
-from typing import Any, NamedTuple
-
 import keras
 import tensorflow as tf
 
@@ -10,27 +8,10 @@ from kerasfer.augment.views import VIEWS
 from kerasfer.callbacks import EpochUpdate, StopOnNonFiniteLoss
 from kerasfer.losses import batch_mean, cross_entropy
 from kerasfer.losses.reductions import num_replicas
-from kerasfer.metrics import PseudoLabelQuality
-from kerasfer.plug_ins.base import PlugIn
-
-_OUTPUTS = {"embedding", "logits", "probs"}
-
-
-class Pseudo(NamedTuple):
-    """Pseudo-labels of the unlabelled faces."""
-
-    labels: tf.Tensor  # int (unlabeled_batch,)
-    mask: tf.Tensor  # float (unlabeled_batch,), 1 = kept
-
-
-class Step(NamedTuple):
-    """What a scheme computed on a batch, for the frame and for plug-ins."""
-
-    losses: dict  # name -> scalar, exactly the names of the scheme's `loss_weights`
-    labels: tf.Tensor
-    outputs: dict  # view -> classifier outputs; "image" is the labelled view
-    pseudo: Any = None  # Pseudo, or None
-    updates: tuple = ()  # ((variable, new value), ...), after a finite gradient
+from kerasfer.metrics import PseudoLabelQuality, result_names
+from kerasfer.schemes.averaging import averaged_copy, move_average
+from kerasfer.schemes.checks import check_classifier, length_of, unpacked
+from kerasfer.schemes.step import Pseudo
 
 
 class SemiSupervisedModel(keras.Model):
@@ -47,14 +28,12 @@ class SemiSupervisedModel(keras.Model):
 
     `compile(optimizer, metrics=...)` takes no loss; metrics read `probs`. `fit` takes
     the batches of `kerasfer.data.training_dataset(..., views=model.all_views)`.
-    `predict`, `evaluate` and validation use the averaged copy of the classifier, whose
-    decay warms up as min(ema_decay, (1 + t) / (10 + t)) so that it leaves its start;
-    all its weights are averaged, batch statistics included. `val_loss` is the
-    supervised loss.
+    `predict`, `evaluate` and validation use the averaged copy of the classifier.
+    `val_loss` is the supervised loss.
 
-    Logged: `loss`, and each part as `<name>_loss` before its weight; if "audit_label"
-    is in the batch and the scheme makes pseudo-labels, `mask_rate` and
-    `pseudo_label_accuracy`.
+    Logged: `loss`, and each part as `<name>_loss` before its weight; if the scheme
+    makes pseudo-labels, `mask_rate`, and with "audit_label" in the batch
+    `pseudo_label_accuracy`; what `epoch_logs` says; and what plug-ins measure.
 
     Weights are saved by `save_weights`; the trained classifier, `inference_classifier`,
     is an ordinary Keras model.
@@ -66,6 +45,14 @@ class SemiSupervisedModel(keras.Model):
         loss_weights: name -> weight, changes some of the scheme's.
         supervised_loss: unreduced function (labels, outputs) -> (batch,).
         ema_decay: of the averaged copy, in [0, 1); 0 keeps no copy.
+        ema_warmup: whether the decay starts at min(ema_decay, (1 + t) / (10 + t)), so
+            that the copy leaves its start; the papers' codes do without.
+        ema_statistics: whether the copy averages the running statistics of batch
+            normalisation too (MixMatch for PyTorch, Ada-CM, ReMoP) or takes them from
+            the classifier as they are (TorchSSL, USB).
+        weak_training: whether the weak views of unlabelled faces are forwarded in
+            training mode, with dropout and batch statistics, moving the running ones
+            (as Ada-CM and ReMoP do); else in inference mode, which moves nothing.
 
     Raises:
         ValueError: outputs missing in the classifier, or a loss weight for no loss.
@@ -81,19 +68,23 @@ class SemiSupervisedModel(keras.Model):
         loss_weights=None,
         supervised_loss=cross_entropy,
         ema_decay=0.999,
+        ema_warmup=True,
+        ema_statistics=True,
+        weak_training=True,
         **kwargs,
     ):
-        _check_classifier(classifier)
+        check_classifier(classifier)
         # Keras scales the loss by this model's own policy, not by the classifier's.
         super().__init__(**{"dtype": policy_name(classifier), **kwargs})
         for plug_in in plug_ins:
             classifier = plug_in.attach(classifier)
         self.classifier, self.plug_ins = classifier, list(plug_ins)
-        self.supervised_loss, self.ema_decay = supervised_loss, ema_decay
-        self.ema_classifier = None
-        if ema_decay:
-            self.ema_classifier = keras.models.clone_model(classifier)
-            self.ema_classifier.set_weights(classifier.get_weights())
+        self.supervised_loss, self.weak_training = supervised_loss, weak_training
+        self.ema_decay, self.ema_warmup = ema_decay, ema_warmup
+        self.ema_classifier = averaged_copy(classifier) if ema_decay else None
+        self.not_averaged = {id(v) for p in plug_ins for v in p.not_averaged}
+        if not ema_statistics:
+            self.not_averaged |= {id(v) for v in classifier.non_trainable_variables}
         self.weights_of_losses = self._merge_loss_weights(loss_weights or {})
         self.loss_trackers = {
             name: keras.metrics.Mean(name="loss" if name == "total" else f"{name}_loss")
@@ -114,6 +105,10 @@ class SemiSupervisedModel(keras.Model):
     def epoch_end(self, labeled, unlabeled):
         """Work of the scheme at the end of an epoch; by default none."""
 
+    def epoch_logs(self):
+        """Name -> number to log of the epoch that ends, before `epoch_end`."""
+        return {}
+
     # --- what a scheme uses -----------------------------------------------------------
 
     def forward(self, images):
@@ -122,9 +117,12 @@ class SemiSupervisedModel(keras.Model):
 
     def forward_views(self, batch):
         """View -> outputs, one forward pass for each view of unlabelled faces."""
-        return {
-            view: self.forward(batch[view]) for view in self.all_views if view in VIEWS
-        }
+        outputs = {}
+        for view in self.all_views:
+            if view in VIEWS:
+                training = self.weak_training or not view.startswith("weak")
+                outputs[view] = self.classifier(batch[view], training=training)
+        return outputs
 
     def pseudo_labels(self, weak, default):
         """Pseudo-labels by the rule `default`, as the plug-ins in turn replace it."""
@@ -158,7 +156,7 @@ class SemiSupervisedModel(keras.Model):
     def needs_epoch_update(self):
         """Whether `fit` needs the callback `EpochUpdate`."""
         return type(self).epoch_end is not SemiSupervisedModel.epoch_end or any(
-            type(plug_in).epoch_end is not PlugIn.epoch_end for plug_in in self.plug_ins
+            plug_in.needs_epoch_update for plug_in in self.plug_ins
         )
 
     @property
@@ -209,7 +207,7 @@ class SemiSupervisedModel(keras.Model):
             ValueError: an endless data set without `steps_per_epoch`, or the scheme
                 needs the callback `EpochUpdate` and it is missing.
         """
-        steps = steps_per_epoch or _length(x)
+        steps = steps_per_epoch or length_of(x)
         callbacks = list(callbacks or ())
         if self.needs_epoch_update and not any(
             isinstance(callback, EpochUpdate) for callback in callbacks
@@ -244,7 +242,7 @@ class SemiSupervisedModel(keras.Model):
         return classifier(images, training=training)["probs"]
 
     def train_step(self, data):
-        batch, labels = _unpacked(data)
+        batch, labels = unpacked(data)
         with tf.GradientTape() as tape:
             step = self.scheme_step(batch, labels)
             parts = self._loss_parts(step)
@@ -267,23 +265,23 @@ class SemiSupervisedModel(keras.Model):
         self.loss_trackers["total"].update_state(total)
         for name, value in parts.items():
             self.loss_trackers[name].update_state(value)
-        if step.pseudo is not None and "audit_label" in batch:
-            self.pseudo_label_quality.update_state(*step.pseudo, batch["audit_label"])
-        logs = self.compute_metrics(
-            batch["image"], labels, step.outputs["image"]["probs"], None
-        )
-        if step.pseudo is None or "audit_label" not in batch:
-            logs = _without(logs, self.pseudo_label_quality.result())
-        return logs
+        unseen = self._observe(step, batch.get("audit_label"))
+        probs = step.outputs["image"]["probs"]
+        logs = self.compute_metrics(batch["image"], labels, probs, None)
+        return _without(logs, unseen)
 
     def test_step(self, data):
-        images, labels = _unpacked(data)
+        images, labels = unpacked(data)
         outputs = self.inference_classifier(images, training=False)
         loss = batch_mean(self.supervised_loss(labels, outputs))
         self.loss_trackers["total"].update_state(loss)
+        for plug_in in self.plug_ins:
+            plug_in.observe_test(labels, outputs)
         logs = self.compute_metrics(images, labels, outputs["probs"], None)
-        of_training = {t.name for n, t in self.loss_trackers.items() if n != "total"}
-        return _without(logs, {*of_training, *self.pseudo_label_quality.result()})
+        trackers = [t for name, t in self.loss_trackers.items() if name != "total"]
+        of_training = [*trackers, self.pseudo_label_quality]
+        of_training += [m for p in self.plug_ins for m in p.train_metrics]
+        return _without(logs, result_names(of_training))
 
     def get_config(self):
         """Not there: what is saved of a scheme is its weights, and its classifier.
@@ -302,6 +300,9 @@ class SemiSupervisedModel(keras.Model):
     def _merge_loss_weights(self, changed):
         weights = {**type(self).loss_weights, "penalty": 1.0}
         for plug_in in self.plug_ins:
+            for name, factor in plug_in.scheme_factors.items():
+                if name in weights:
+                    weights[name] *= factor
             weights.update(plug_in.loss_weights)
         unknown = set(changed) - set(weights)
         if unknown:
@@ -338,29 +339,26 @@ class SemiSupervisedModel(keras.Model):
     def _update_average(self):
         if self.ema_classifier is None:
             return
-        done = tf.convert_to_tensor(self.steps_done)
-        decay = tf.minimum(self.ema_decay, (1.0 + done) / (10.0 + done))
-        for average, weight in zip(
-            self.ema_classifier.weights, self.classifier.weights, strict=True
-        ):
-            value = tf.convert_to_tensor(weight)
-            if value.dtype.is_floating:
-                rate = tf.cast(decay, value.dtype)
-                value = rate * tf.convert_to_tensor(average) + (1.0 - rate) * value
-            average.assign(value)
+        decay = tf.constant(self.ema_decay, tf.float32)
+        if self.ema_warmup:
+            done = tf.convert_to_tensor(self.steps_done)
+            decay = tf.minimum(decay, (1.0 + done) / (10.0 + done))
+        move_average(self.ema_classifier, self.classifier, decay, self.not_averaged)
 
-
-def _check_classifier(classifier):
-    outputs = getattr(classifier, "output", None)
-    if not isinstance(outputs, dict) or not outputs.keys() >= _OUTPUTS:
-        received = (
-            sorted(outputs) if isinstance(outputs, dict) else type(outputs).__name__
-        )
-        raise ValueError(
-            "`classifier` must be a functional model with the outputs embedding, "
-            "logits and probs. Wrap a backbone by kerasfer.build_classifier(backbone, "
-            f"input_shape, num_classes). Received: outputs={received}."
-        )
+    def _observe(self, step, audit_labels):
+        """Updates the diagnostics; gives the names of those that saw nothing."""
+        unseen = result_names([m for p in self.plug_ins for m in p.test_metrics])
+        of_plug_ins = [m for p in self.plug_ins for m in p.train_metrics]
+        quality = self.pseudo_label_quality
+        if step.pseudo is None:
+            return unseen | result_names([quality, *of_plug_ins])
+        if audit_labels is None:
+            quality.update_state(*step.pseudo, -tf.ones_like(step.pseudo.labels))
+            return unseen | {"pseudo_label_accuracy"} | result_names(of_plug_ins)
+        quality.update_state(*step.pseudo, audit_labels)
+        for plug_in in self.plug_ins:
+            plug_in.observe_training(step, audit_labels)
+        return unseen
 
 
 def _replaced_rule(plug_in, weak, rule):
@@ -371,28 +369,6 @@ def _all_finite(gradients):
     return tf.reduce_all(
         [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
     )
-
-
-def _length(dataset):
-    """Number of batches in one pass, None if unknown."""
-    if not hasattr(dataset, "cardinality"):
-        return None
-    length = int(dataset.cardinality())
-    if length == tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "The training data set is endless: give `steps_per_epoch` to `fit`."
-        )
-    return None if length < 0 else length
-
-
-def _unpacked(data):
-    inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if sample_weight is not None:
-        raise ValueError(
-            "A scheme takes no sample weights: they would not reach its losses. Weigh "
-            "the faces in a `supervised_loss` of your own."
-        )
-    return inputs, labels
 
 
 def _without(logs, names):

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from kerasfer.losses import batch_mean
 from kerasfer.pseudo_labels import hard_pseudo_labels
-from kerasfer.schemes.base import SemiSupervisedModel, Step
+from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.step import Step
 
 
 class FixMatch(SemiSupervisedModel):

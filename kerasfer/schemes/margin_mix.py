@@ -7,7 +7,8 @@ from kerasfer.losses import batch_mean, large_margin_loss, probability_error
 from kerasfer.mixup import mixup
 from kerasfer.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
 from kerasfer.schedules import linear_ramp
-from kerasfer.schemes.base import SemiSupervisedModel, Step
+from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.step import Step
 
 _CENTROID_IMAGES = ("labeled", "all")
 

@@ -1,7 +1,8 @@
 """Supervised training, the floor that every scheme must beat."""
 
 from kerasfer.losses import batch_mean
-from kerasfer.schemes.base import SemiSupervisedModel, Step
+from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.step import Step
 
 
 class Supervised(SemiSupervisedModel):

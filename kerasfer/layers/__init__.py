@@ -1,0 +1,20 @@
+"""Layers with a named state and one update rule each, and normalisation."""
+
+from kerasfer.layers.centroids import ClassCentroids, class_sums
+from kerasfer.layers.confidence_margin import ConfidenceMargin
+from kerasfer.layers.normalization import (
+    NORMALIZATIONS,
+    ImageNormalization,
+    UnitLength,
+)
+from kerasfer.layers.prototype_head import PrototypeHead
+
+__all__ = [
+    "NORMALIZATIONS",
+    "ClassCentroids",
+    "ConfidenceMargin",
+    "ImageNormalization",
+    "PrototypeHead",
+    "UnitLength",
+    "class_sums",
+]

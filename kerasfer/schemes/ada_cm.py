@@ -1,0 +1,161 @@
+"""Ada-CM (Li et al., CVPR 2022)."""
+
+import math
+
+import tensorflow as tf
+
+from kerasfer.conventions import choose
+from kerasfer.layers import ConfidenceMargin
+from kerasfer.losses import batch_mean, info_nce, masked_mean
+from kerasfer.pseudo_labels import hard_pseudo_labels
+from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.step import Step
+
+_MEANS = {"batch": lambda v, mask: batch_mean(v * mask), "subset": masked_mean}
+CONVENTIONS = {
+    "code": {"floor": 0.8, "unlabeled_mean": "batch", "symmetric": True},
+    "paper": {"floor": 0.0, "unlabeled_mean": "subset", "symmetric": False},
+}
+
+
+class AdaCM(SemiSupervisedModel):
+    """Sure faces are pseudo-labelled, unsure ones recognised among each other.
+
+        p = (p(u_a) + p(u_b)) / 2 over two weak views; c = argmax p
+        subset I:  max p >= T_c       subset II:  the others
+        L = 0.5 mean H(y, p(x))  +  1 mean_I H(c, p(A(u)))
+          + 0.1 mean_II InfoNCE(e(u_a), e(u_b))
+
+    with one threshold a class, T_c, `ConfidenceMargin`, which moves at the end of each
+    epoch by the averaged weights on the labelled faces. No gradient through p and the
+    partition; InfoNCE's flows through both weak views.
+
+    Where the paper and its authors' code differ; `convention` sets all, each argument
+    overrides it:
+
+    | argument         | "paper"                 | "code" (default)                 |
+    |------------------|-------------------------|----------------------------------|
+    | `floor` of T_c   | 0: none                 | 0.8                              |
+    | `unlabeled_mean` | "subset": over subset I | "batch": others count as 0       |
+    | `symmetric`      | False: anchors u_a      | True: both views are anchors     |
+    | classifier       | not mentioned           | `build_classifier(..., dropout=  |
+    |                  |                         | 0.5, unit_embedding=True)`       |
+    | averaged copy    | not mentioned           | `ema_decay=0.999`, no warm-up    |
+
+    The first release of the code gave InfoNCE no gradient: that is
+    `loss_weights={"contrastive": 0}`.
+
+    *Deviations from the code*: T_c is measured on labelled faces without augmentation,
+    all of them (the code's loader augments and drops the last batch); the paper's
+    algorithm measures before an epoch on its own weights. The averaged copy's decay
+    warms up, unless `ema_warmup=False`. Embeddings are scaled to unit length for
+    InfoNCE, whatever the classifier does.
+
+    Logged per epoch: `margin_<k>`, the T_c in force, for class index k.
+
+    Args:
+        classifier: see `SemiSupervisedModel`, as for further keywords. `loss_weights`
+            are `supervised` 0.5, `unlabeled` 1 and `contrastive` 0.1.
+        convention: "code" or "paper"; None below takes its value.
+        floor: lowest threshold, in [0, 1].
+        scale: B of Eq. 5, where thresholds tend for a classifier that is sure.
+        growth: gamma of Eq. 5, above 1.
+        initial: threshold of all classes in the first epoch.
+        unlabeled_mean: "batch" or "subset", the denominator of the second term.
+        symmetric: see `kerasfer.losses.info_nce`.
+        temperature: of InfoNCE, > 0.
+
+    Raises:
+        ValueError: a choice or number outside of the above.
+
+    >>> classifier = build_classifier("compact", (48, 48, 3), 7, dropout=0.5,
+    ...                               unit_embedding=True)
+    >>> model = AdaCM(classifier)  # doctest: +SKIP
+    """
+
+    views = ("weak", "weak_2", "strong")
+    loss_weights = {"supervised": 0.5, "unlabeled": 1.0, "contrastive": 0.1}
+
+    def __init__(
+        self,
+        classifier,
+        convention="code",
+        floor=None,
+        scale=0.97,
+        growth=math.e,
+        initial=0.8,
+        unlabeled_mean=None,
+        symmetric=None,
+        temperature=0.07,
+        **kwargs,
+    ):
+        super().__init__(classifier, **kwargs)
+        chosen = choose(
+            convention,
+            CONVENTIONS,
+            floor=floor,
+            unlabeled_mean=unlabeled_mean,
+            symmetric=symmetric,
+        )
+        if chosen["unlabeled_mean"] not in _MEANS:
+            raise ValueError(
+                f"`unlabeled_mean` must be one of {', '.join(_MEANS)}. Received: "
+                f"{unlabeled_mean!r}."
+            )
+        self.unlabeled_mean = _MEANS[chosen["unlabeled_mean"]]
+        self.symmetric, self.temperature = chosen["symmetric"], temperature
+        self.margin = ConfidenceMargin(
+            self.classifier.output["probs"].shape[-1],
+            chosen["floor"],
+            scale,
+            growth,
+            initial,
+            name="margin",
+        )
+
+    def scheme_step(self, batch, labels):
+        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        first, second, strong = (outputs[v] for v in ("weak", "weak_2", "strong"))
+
+        # The partition: sure faces are subset I, the others subset II.
+        margins = tf.convert_to_tensor(self.margin.margins)
+        pseudo = self.pseudo_labels(
+            {**first, "probs": (first["probs"] + second["probs"]) / 2.0},
+            lambda probs: hard_pseudo_labels(probs, margins),
+        )
+        unsure = 1.0 - pseudo.mask
+
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            pseudo.labels, strong["logits"]
+        )
+        contrast = info_nce(
+            first["embedding"],
+            second["embedding"],
+            unsure,
+            self.temperature,
+            self.symmetric,
+        )
+        losses = {
+            "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),
+            "unlabeled": self.unlabeled_mean(cross_entropy, pseudo.mask),
+            "contrastive": masked_mean(contrast, unsure),
+        }
+        return Step(losses, labels, outputs, pseudo)
+
+    def epoch_end(self, labeled, unlabeled):
+        """Measures the confidence of right predictions on all labelled faces."""
+        num_classes = self.margin.margins.shape[0]
+        sums, counts = tf.zeros(num_classes), tf.zeros(num_classes)
+        for images, labels in labeled:
+            probs = self.infer(images)["probs"]
+            right = tf.argmax(probs, -1, labels.dtype) == labels
+            one_hot = tf.one_hot(labels, num_classes)
+            one_hot *= tf.cast(right, tf.float32)[:, None]
+            confidence = tf.reduce_max(probs, -1, keepdims=True)
+            sums += tf.reduce_sum(one_hot * confidence, 0)
+            counts += tf.reduce_sum(one_hot, 0)
+        self.margin.measure(sums, counts)
+
+    def epoch_logs(self):
+        margins = tf.convert_to_tensor(self.margin.margins).numpy()
+        return {f"margin_{k}": float(value) for k, value in enumerate(margins)}

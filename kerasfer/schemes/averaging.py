@@ -1,0 +1,27 @@
+"""The averaged (EMA) copy of a classifier."""
+
+import keras
+import tensorflow as tf
+
+
+def averaged_copy(classifier):
+    """A copy with the same weights, to be moved by `move_average`."""
+    copy = keras.models.clone_model(classifier)
+    copy.set_weights(classifier.get_weights())
+    return copy
+
+
+def move_average(average, classifier, decay, following):
+    """average <- decay * average + (1 - decay) * value, for each float weight.
+
+    Args:
+        average, classifier: models with the same weights.
+        decay: float tensor.
+        following: ids of weights of `classifier` that are copied as they are.
+    """
+    for mean, weight in zip(average.weights, classifier.weights, strict=True):
+        value = tf.convert_to_tensor(weight)
+        if value.dtype.is_floating and id(weight) not in following:
+            rate = tf.cast(decay, value.dtype)
+            value = rate * tf.convert_to_tensor(mean) + (1.0 - rate) * value
+        mean.assign(value)

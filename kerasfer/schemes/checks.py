@@ -1,0 +1,43 @@
+"""Checks of what a user gives to a scheme."""
+
+import keras
+import tensorflow as tf
+
+_OUTPUTS = {"embedding", "logits", "probs"}
+
+
+def check_classifier(classifier):
+    """Raises a ValueError unless the three outputs are there."""
+    outputs = getattr(classifier, "output", None)
+    if not isinstance(outputs, dict) or not outputs.keys() >= _OUTPUTS:
+        received = (
+            sorted(outputs) if isinstance(outputs, dict) else type(outputs).__name__
+        )
+        raise ValueError(
+            "`classifier` must be a functional model with the outputs embedding, "
+            "logits and probs. Wrap a backbone by kerasfer.build_classifier(backbone, "
+            f"input_shape, num_classes). Received: outputs={received}."
+        )
+
+
+def length_of(dataset):
+    """Number of batches in one pass, None if unknown; an endless one is refused."""
+    if not hasattr(dataset, "cardinality"):
+        return None
+    length = int(dataset.cardinality())
+    if length == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "The training data set is endless: give `steps_per_epoch` to `fit`."
+        )
+    return None if length < 0 else length
+
+
+def unpacked(data):
+    """Inputs and labels of a batch; sample weights are refused."""
+    inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if sample_weight is not None:
+        raise ValueError(
+            "A scheme takes no sample weights: they would not reach its losses. Weigh "
+            "the faces in a `supervised_loss` of your own."
+        )
+    return inputs, labels

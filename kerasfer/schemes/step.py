@@ -1,0 +1,22 @@
+"""What a scheme says of a batch."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+
+class Pseudo(NamedTuple):
+    """Pseudo-labels of the unlabelled faces."""
+
+    labels: tf.Tensor  # int (unlabeled_batch,)
+    mask: tf.Tensor  # float (unlabeled_batch,), 1 = kept
+
+
+class Step(NamedTuple):
+    """What a scheme computed on a batch, for the frame and for plug-ins."""
+
+    losses: dict  # name -> scalar, exactly the names of the scheme's `loss_weights`
+    labels: tf.Tensor
+    outputs: dict  # view -> classifier outputs; "image" is the labelled view
+    pseudo: Any = None  # Pseudo, or None
+    updates: tuple = ()  # ((variable, new value), ...), after a finite gradient
