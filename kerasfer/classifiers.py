@@ -30,7 +30,8 @@ def build_classifier(
     Its layer `feature_map` holds the backbone's map, if the backbone has one.
 
     Args:
-        backbone: a name ("compact", "wide_resnet_28_2"), or any Keras model from
+        backbone: a name in `kerasfer.backbones.BACKBONES` ("compact",
+            "wide_resnet_28_2", "resnet18", "resnet34"), or any Keras model from
             normalised images to a feature map (batch, h, w, width) or to pooled
             features (batch, width).
         input_shape: (height, width, channels), channels 1 or 3.

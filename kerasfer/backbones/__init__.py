@@ -4,8 +4,24 @@
 """
 
 from kerasfer.backbones.compact import compact
+from kerasfer.backbones.pretrained import load_pytorch
+from kerasfer.backbones.pytorch_file import read_state_dict
+from kerasfer.backbones.resnet import resnet18, resnet34
 from kerasfer.backbones.wide_resnet import wide_resnet_28_2
 
-BACKBONES = {"compact": compact, "wide_resnet_28_2": wide_resnet_28_2}
+BACKBONES = {
+    "compact": compact,
+    "wide_resnet_28_2": wide_resnet_28_2,
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+}
 
-__all__ = ["BACKBONES", "compact", "wide_resnet_28_2"]
+__all__ = [
+    "BACKBONES",
+    "compact",
+    "load_pytorch",
+    "read_state_dict",
+    "resnet18",
+    "resnet34",
+    "wide_resnet_28_2",
+]

@@ -1,0 +1,98 @@
+"""Which faces: flags, and the split and data sets they ask for."""
+
+import dataclasses
+import functools
+import pathlib
+from typing import Literal
+
+import kerasfer
+
+from .flags import require_at_least, require_within
+
+
+@dataclasses.dataclass(frozen=True)
+class Faces:
+    manifest: pathlib.Path | None = None
+    """CSV of faces: path, label, optionally subject, split. None renders faces."""
+    rendered_faces: int = 10000
+    """How many to render without a manifest; a fifth is the test part."""
+    protocol: str = "balanced:labels=560"
+    """Who is labelled: balanced:labels=N, random:labels=N, ada_cm:N,
+    ada_cm_sfew:N, ada_cm_affectnet:N, imbalanced:n1=N,gamma=G, fraction:F or all."""
+    unlabeled: pathlib.Path | None = None
+    """CSV of further unlabelled faces."""
+    unlabeled_from: Literal["rest", "other", "both"] | None = None
+    """Unlabelled faces: the rest of the manifest, the other CSV, or both."""
+    split: pathlib.Path | None = None
+    """A split.csv of an earlier run, instead of the protocol."""
+    image_size: int = 48
+    """Side of the classifier's input in pixels."""
+    pad: float = 0.1
+    """Border of the weak view's random crop, as a fraction of the side."""
+    batch_size: int = 64
+    """B, labelled faces a step."""
+    unlabeled_ratio: int = 1
+    """mu, unlabelled faces a step over labelled ones."""
+
+    def __post_init__(self):
+        require_at_least(self, 1, "batch_size", "unlabeled_ratio")
+        require_at_least(self, 16, "image_size")
+        require_at_least(self, 100, "rendered_faces")
+        require_within(self, 0, 0.5, "pad")
+        if self.manifest is None and (self.unlabeled or self.split):
+            raise ValueError("--unlabeled and --split need a --manifest.")
+
+    @property
+    def image_shape(self):
+        return (self.image_size, self.image_size, 3)
+
+    @property
+    def name(self):
+        """For a folder: which faces, under which rule."""
+        rule = self.split.resolve().parent.parent.name if self.split else self.protocol
+        faces = self.manifest.resolve().parent.name if self.manifest else "rendered"
+        return f"{faces}_{rule}"
+
+
+def build_split(faces, seed):
+    if faces.manifest is None:
+        rendered = _rendered(faces.rendered_faces)
+        return kerasfer.data.protocols.split(rendered, faces.protocol, seed)
+    manifest = kerasfer.data.read_manifest(faces.manifest)
+    if not manifest.class_names:
+        raise ValueError(
+            f"{faces.manifest} has no expression labels. Expected a column `label` "
+            "with at least one class."
+        )
+    other = faces.unlabeled and kerasfer.data.read_manifest(faces.unlabeled)
+    if faces.split:
+        return kerasfer.data.load_split(faces.split, manifest, other)
+    return kerasfer.data.protocols.split(
+        manifest, faces.protocol, seed, other, faces.unlabeled_from
+    )
+
+
+def build_training_data(faces, split, model, seed, mixup_alpha):
+    audit = ("audit_label",) if model.all_views else ()
+    return kerasfer.data.training_dataset(
+        split.labeled,
+        split.unlabeled,
+        views=model.all_views + audit,
+        batch_size=faces.batch_size,
+        unlabeled_ratio=faces.unlabeled_ratio,
+        seed=seed,
+        image_shape=faces.image_shape,
+        mixup_alpha=mixup_alpha,
+        pad=faces.pad,
+    )
+
+
+def build_evaluation_data(faces, part):
+    return kerasfer.data.evaluation_dataset(part, image_shape=faces.image_shape)
+
+
+@functools.cache
+def _rendered(count):
+    # The same faces for every seed of a run, which draws who is labelled.
+    print(f"Rendering {count} faces.")
+    return kerasfer.data.synthetic.render_manifest(count, seed=0)

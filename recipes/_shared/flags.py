@@ -1,0 +1,79 @@
+"""Flags from a dataclass, and checks of their values."""
+
+import pathlib
+import sys
+
+import tyro
+import yaml
+
+
+def parse(config_class, arguments=None):
+    """A config from defaults < `--config file.yaml` < flags.
+
+    A YAML file is a list of flags written down: its keys are the names of the fields,
+    and what is unknown or ill-typed is refused as on the command line.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = _flags_of_config_file(arguments) + arguments
+    description = (
+        f"{sys.modules[config_class.__module__].__doc__}\n\n"
+        "--config FILE.yaml reads flags from a file; flags given here win."
+    )
+    try:
+        flat = tyro.conf.OmitArgPrefixes[config_class]
+        return tyro.cli(flat, description=description, args=arguments)
+    except ValueError as error:  # from __post_init__: a value that cannot be
+        raise SystemExit(f"error: {error}") from None
+
+
+def _flags_of_config_file(arguments):
+    """Takes `--config FILE` out of the arguments; gives the flags in the file."""
+    flags = []
+    for flag in [a for a in arguments if a == "--config" or a.startswith("--config=")]:
+        at = arguments.index(flag)
+        _, has_value, path = flag.partition("=")
+        if not has_value:
+            path = arguments.pop(at + 1) if at + 1 < len(arguments) else ""
+        arguments.pop(at)
+        try:
+            content = yaml.safe_load(pathlib.Path(path).read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise SystemExit(f"error: --config {path}: {error}") from None
+        if not isinstance(content, dict):
+            raise SystemExit(f"error: --config {path}: expected `name: value` lines.")
+        for name, value in content.items():
+            flags += _flag(name, value)
+    return flags
+
+
+def _flag(name, value):
+    name = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    values = value if isinstance(value, list) else [value]
+    return [f"--{name}", *map(str, values)]
+
+
+def require_at_least(config, lowest, *names):
+    """Raises a ValueError if one of the fields, or an entry of it, is smaller."""
+    _require(config, names, lambda value: value >= lowest, f"at least {lowest}")
+
+
+def require_above_0(config, *names):
+    """Raises a ValueError if one of the fields is 0 or negative."""
+    _require(config, names, lambda value: value > 0, "more than 0")
+
+
+def require_within(config, lowest, highest, *names):
+    """Raises a ValueError if one of the fields is outside [lowest, highest]."""
+    expected = f"{lowest} to {highest}"
+    _require(config, names, lambda value: lowest <= value <= highest, expected)
+
+
+def _require(config, names, holds, expected):
+    for name in names:
+        value = getattr(config, name)
+        entries = value if isinstance(value, tuple) else (value,)
+        if not entries or not all(map(holds, entries)):
+            flag = "--" + name.replace("_", "-")
+            raise ValueError(f"{flag}: expected {expected}. Received: {value}.")

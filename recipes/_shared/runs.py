@@ -1,0 +1,120 @@
+"""The folder of a run, and errors that a user can act on."""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import sys
+
+import yaml
+
+RESULT = "result.json"  # written last: a folder that has it is a finished run
+
+
+def slug(text):
+    """A name for a folder: "balanced:labels=560" -> "balanced-labels=560"."""
+    return re.sub(r"[^\w=.,-]+", "-", str(text)).strip("-")
+
+
+@dataclasses.dataclass
+class Run:
+    """One training run: its folder, and whether it is finished already."""
+
+    folder: pathlib.Path
+    config: dict
+
+    @property
+    def result(self):
+        """The finished run's result, or None."""
+        path = self.folder / RESULT
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+def open_run(folder, config):
+    """Claims a folder for a run, and writes config.yaml and env.json into it.
+
+    A finished run with the same config is given back as it is. An unfinished one is
+    moved aside. Anything else that stands there is an error: nothing is overwritten.
+    """
+    folder, config = pathlib.Path(folder), json.loads(json.dumps(config))
+    run = Run(folder, config)
+    if folder.exists() and any(folder.iterdir()):
+        written = folder / "config.yaml"
+        if not written.exists():
+            raise SystemExit(
+                f"error: {folder} exists and is not a run of ours (no config.yaml). "
+                "Choose another --out."
+            )
+        if run.result is not None:
+            if yaml.safe_load(written.read_text()) == config:
+                return run
+            raise SystemExit(
+                f"error: {folder} holds a finished run with another configuration (see "
+                "its config.yaml). Choose another --out; nothing was changed."
+            )
+        aside = _free_name(folder)
+        folder.rename(aside)
+        print(f"An unfinished run was in {folder}; moved to {aside}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / "env.json").write_text(json.dumps(environment(), indent=2))
+    return run
+
+
+def _free_name(folder):
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.unfinished-{number}")).exists():
+        number += 1
+    return aside
+
+
+def environment():
+    """Versions, machine and date, for env.json."""
+    import keras
+    import numpy
+    import tensorflow as tf
+
+    import kerasfer
+    from kerasfer.faces import cv2
+
+    return {
+        "kerasfer": kerasfer.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": numpy.__version__,
+        "opencv": cv2.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "devices": [d.name for d in tf.config.list_physical_devices()],
+        "started": datetime.datetime.now().isoformat(timespec="seconds"),
+        "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+@contextlib.contextmanager
+def reported_errors():
+    """Ends the program with one clear line where a user's input is at fault."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\nInterrupted. The run folder holds the metrics and weights so far.")
+        raise SystemExit(130) from None
+    except (FileNotFoundError, ValueError, FloatingPointError) as error:
+        raise SystemExit(f"error: {error}") from None
+    except OSError as error:
+        raise SystemExit(
+            f"error: cannot write or read: {error}. Check the disk's free space and "
+            "the permissions of --out."
+        ) from None
+    except Exception as error:
+        # An image that cannot be read fails inside TensorFlow, which wraps the error.
+        own = re.search(
+            r"(?:ValueError|FileNotFoundError): (.+?)\nTraceback", str(error)
+        )
+        if own is None:
+            raise
+        raise SystemExit(f"error: {own.group(1)}") from None
