@@ -70,6 +70,8 @@ class Config:
     """Of L_u of FixMatch, with and without ReMoP: 0.2 in the code, 1 in the paper."""
     threshold: float = 0.95
     """tau of FixMatch."""
+    unit_embedding: bool = True
+    """Whether Ada-CM's last layer works on embeddings of length 1, as its code."""
 
     def __post_init__(self):
         require_at_least(self, 0, "center_weight", "simplex_weight")
@@ -84,7 +86,7 @@ def build_model(config, method, num_classes):
         config.training,
         config.faces.image_shape,
         num_classes,
-        unit_embedding=base == "ada_cm",
+        unit_embedding=config.unit_embedding and base == "ada_cm",
     )
     weights = {}
     if method.endswith(_WITH):

@@ -8,6 +8,7 @@ from kerasfer.data import from_arrays, load_split, protocols, save_split
 from kerasfer.data.budgets import class_budgets, parse
 
 RAF_COUNTS = [1290, 281, 717, 4772, 1982, 705, 2524]
+SFEW_COUNTS = [178, 66, 98, 198, 150, 172, 96]  # 958 training images
 RAF_NAMES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 PARTS = ("labeled", "unlabeled", "validation", "test")
 
@@ -73,6 +74,22 @@ def test_ada_cm_budgets(total, fear, other):
     assert budgets.sum() == total
 
 
+@pytest.mark.parametrize(
+    ("protocol", "counts", "budgets"),
+    [
+        # 100 = 7 * 14 + 2 and 400 = 7 * 57 + 1; the remainder to the largest classes.
+        ("ada_cm_sfew:100", SFEW_COUNTS, [15, 14, 14, 15, 14, 14, 14]),
+        ("ada_cm_sfew:400", SFEW_COUNTS, [57, 57, 57, 58, 57, 57, 57]),
+        ("ada_cm_affectnet:2000", [5000] * 8, [250] * 8),
+        ("ada_cm_affectnet:10000", [5000] * 8, [1250] * 8),
+    ],
+)
+def test_ada_cm_budgets_of_other_data(protocol, counts, budgets):
+    found = class_budgets(parse(protocol), counts, "abcdefgh"[: len(counts)])
+    assert found.sum() == int(protocol.split(":")[1])
+    np.testing.assert_array_equal(found, budgets)
+
+
 def test_balanced_and_fraction_budgets():
     counts = [50, 90, 10]
     budgets = class_budgets(parse("balanced:labels=20"), counts, "abc")
@@ -84,6 +101,7 @@ def test_balanced_and_fraction_budgets():
 @pytest.mark.parametrize(
     "spec",
     ["balanced", "balanced:labels=0", "balanced:labels=x", "balanced:n=3", "ada_cm:500",
+     "ada_cm_sfew:1000", "ada_cm_affectnet:x",
      "imbalanced:n1=5", "imbalanced:n1=5,gamma=0.5", "fraction:0", "fraction:1.5",
      "all:1", "everything", ""],
 )  # fmt: skip
@@ -99,6 +117,8 @@ def test_more_labels_than_images_names_the_class():
         class_budgets(parse("imbalanced:n1=5,gamma=50"), [9, 3], "ab")
     with pytest.raises(ValueError, match="seven classes of RAF-DB"):
         class_budgets(parse("ada_cm:100"), [999] * 8, "abcdefgh")
+    with pytest.raises(ValueError, match="ada_cm_affectnet needs 8 classes"):
+        class_budgets(parse("ada_cm_affectnet:2000"), [999] * 7, "abcdefg")
 
 
 # --- splits ---------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -13,10 +11,10 @@ import numpy as np
 import pytest
 import yaml
 from conftest import random_faces
+from recipe_runs import RECIPES, imported, parsed, run
 
 from kerasfer.faces import cv2, read_image
 
-RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
 QUICK = """
 seeds: [0, 1]
 protocol: balanced:labels=12
@@ -26,18 +24,6 @@ batch_size: 4
 image_size: 16
 beside: [supervised]
 """
-
-
-def run(*arguments, recipe="margin_mix", **options):
-    process = subprocess.run(
-        [sys.executable, RECIPES / f"{recipe}.py", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env={**os.environ, "COLUMNS": "200"},
-        **options,
-    )
-    return process.returncode, process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -236,19 +222,150 @@ def test_an_image_that_is_none_stops_the_run_by_name(manifest, tmp_path):
     assert "Traceback" not in output
 
 
-def test_help_is_fast_and_names_the_symbols():
-    code, output = run("--help")
+@pytest.mark.parametrize(
+    ("recipe", "symbols"),
+    [
+        ("margin_mix", ("lambda_U", "tau_d", "alpha", "lambda_M", "mu,")),
+        ("ada_cm", ("alpha_1", "alpha_3", "gamma", "T_0", "T_c", "beta", "tau")),
+        ("remop", ("lambda_1", "lambda_2", "L_u", "mixture", "Figure 4", "tau")),
+    ],
+)
+def test_help_is_fast_and_names_the_symbols(recipe, symbols):
+    code, output = run("--help", recipe=recipe)
     assert code == 0
-    for symbol in ("lambda_U", "tau_d", "alpha", "lambda_M", "mu,"):
+    for symbol in symbols:
         assert symbol in output
     code = (
         "import sys, runpy\n"
-        f"path = {str(RECIPES / 'margin_mix.py')!r}\n"
+        f"path = {str(RECIPES / f'{recipe}.py')!r}\n"
         f"sys.path.insert(0, {str(RECIPES)!r})\n"
-        "sys.argv = ['margin_mix.py', '--help']\n"
+        "sys.argv = ['recipe.py', '--help']\n"
         "try: runpy.run_path(path, run_name='__main__')\n"
         "except SystemExit: pass\n"
         "print('tensorflow' in sys.modules)"
     )
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert output.strip().endswith("False")
+
+
+# --- Ada-CM and ReMoP -----------------------------------------------------------------
+
+
+def test_ada_cm_logs_its_thresholds_and_subsets(manifest, tmp_path):
+    quick = manifest.parent / "quick.yaml"
+    options = ["--manifest", manifest, "--config", quick, "--out", tmp_path]
+    options += ["--seeds", "3", "--beside", "fixmatch", "--floor", "0.4"]
+    code, output = run(*options, "--initial", "0.5", recipe="ada_cm")
+    assert code == 0, output
+    (folder,) = tmp_path.glob("ada_cm/*")
+    metrics = list(csv.DictReader((folder / "seed3/ada_cm/metrics.csv").open()))
+    assert [float(metrics[0][f"margin_{k}"]) for k in range(3)] == [0.5] * 3
+    assert all(0 <= float(row["mask_rate"]) <= 1 for row in metrics)
+    sizes = list(csv.DictReader((folder / "seed3/ada_cm/pseudo_labels.csv").open()))
+    assert {row["class"] for row in sizes} == {"anger", "fear", "neutral"}
+    first = [
+        float(r["passed"]) + float(r["unsure"]) for r in sizes if r["epoch"] == "1"
+    ]
+    assert sum(first) == 2 * 4  # two steps of four faces: subsets I and II
+    results = list(csv.DictReader((folder / "results.csv").open()))
+    assert [row["method"] for row in results] == ["fixmatch", "ada_cm"]
+
+
+def test_remop_on_every_base_beside_the_base_alone(manifest, tmp_path):
+    quick = yaml.safe_load((manifest.parent / "quick.yaml").read_text())
+    del quick["beside"]
+    (tmp_path / "quick.yaml").write_text(yaml.safe_dump({**quick, "epochs": 1}))
+    options = ["--manifest", manifest, "--config", tmp_path / "quick.yaml"]
+    options += ["--seeds", "0", "--base", "supervised", "fixmatch", "ada_cm"]
+    code, output = run(*options, "--out", tmp_path / "runs", recipe="remop")
+    assert code == 0, output
+    (folder,) = tmp_path.glob("runs/remop/*")
+    rows = list(csv.DictReader((folder / "results.csv").open()))
+    bases = ("supervised", "fixmatch", "ada_cm")
+    methods = [name for base in bases for name in (base, f"{base}+remop")]
+    assert [row["method"] for row in rows] == methods
+    for row in rows:
+        for kind in ("linear", "feature"):  # Figure 3, beside the mixture's accuracy
+            given = row[f"{kind}_accuracy"], row[f"{kind}_mean_class_accuracy"]
+            assert all(given) == row["method"].endswith("+remop")
+    run_folder = folder / "seed0/fixmatch+remop"
+    metrics = list(csv.DictReader((run_folder / "metrics.csv").open()))
+    for name in ("linear_pseudo_f1", "mixture_pseudo_f1", "val_feature_f1"):
+        assert 0 <= float(metrics[0][name]) <= 1
+
+
+def test_recipes_default_to_the_papers():
+    ada_cm, remop = imported("ada_cm").Config(), imported("remop").Config()
+    for config, rate, epochs, steps in [
+        (ada_cm, 5e-4, 20, 800),  # section 4.1, and the code's iterations
+        (remop, 1e-4, 100, 1000),  # section 5.2
+    ]:
+        assert config.training.learning_rate == rate
+        assert config.training.schedule == "constant"
+        assert config.training.adam_epsilon == 1e-8
+        assert config.training.dropout == 0.5
+        assert (config.training.epochs, config.training.steps_per_epoch) == (
+            epochs,
+            steps,
+        )
+        assert config.faces.batch_size == 16
+    weights = imported("ada_cm").build_model(ada_cm, "ada_cm", 7).weights_of_losses
+    assert (weights["supervised"], weights["unlabeled"]) == (0.5, 1.0)
+    assert weights["contrastive"] == 0.1
+    weights = imported("remop").build_model(remop, "fixmatch+remop", 7)
+    weights = weights.weights_of_losses
+    assert (weights["unlabeled"], weights["center"]) == (0.2, 1e-4)
+    assert weights["simplex"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [  # Table 1 of Ada-CM
+        (["--contrastive-weight", 0], {"contrastive": 0.0, "unlabeled": 1.0}),
+        (["--unlabeled-weight", 0], {"contrastive": 0.1, "unlabeled": 0.0}),
+    ],
+)
+def test_ablations_of_ada_cm_are_flags(flags, expected):
+    recipe = imported("ada_cm")
+    config = parsed(recipe, *flags, "--growth", 2, "--convention", "paper")
+    model = recipe.build_model(config, "ada_cm", 7)
+    assert {name: model.weights_of_losses[name] for name in expected} == expected
+    assert (model.margin.growth, model.margin.floor) == (2, 0.0)
+    config = parsed(recipe, "--beside", "fixmatch", "--threshold", 0.5)
+    assert recipe.build_model(config, "fixmatch", 7).threshold == 0.5
+
+
+def test_ablations_of_remop_are_flags():
+    recipe = imported("remop")
+    config = parsed(recipe, "--simplex-weight", 0, "--similarity", "cosine")
+    model = recipe.build_model(config, "supervised+remop", 7)
+    (plug_in,) = model.plug_ins
+    assert model.weights_of_losses["simplex"] == 0
+    assert (plug_in.head.similarity, plug_in.head.mixture) == ("cosine", "logits")
+    assert [*recipe.methods(parsed(recipe, "--no-alone"))] == ["fixmatch+remop"]
+
+
+@pytest.mark.parametrize("recipe", ["ada_cm", "remop", "margin_mix"])
+def test_the_short_config_fits_every_recipe(recipe):
+    config = parsed(imported(recipe), "--config", RECIPES / "short.yaml")
+    assert config.training.epochs * config.training.steps_per_epoch == 1200
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags", "error"),
+    [
+        ("ada_cm", ["--temperature", 0], "--temperature: expected more than 0"),
+        ("ada_cm", ["--convention", "mine"], "mine"),
+        ("remop", ["--beta", 2], "--beta: expected 0 to 1"),
+        ("remop", ["--backbone-weights", "a.pth"], "needs --backbone resnet18"),
+        (
+            "ada_cm",
+            ["--backbone", "resnet18", "--backbone-weights", "none.pth"],
+            "none.pth does not exist",
+        ),
+    ],
+)
+def test_bad_flags_of_the_other_recipes(recipe, flags, error, tmp_path):
+    options = ["--rendered-faces", "100", "--protocol", "balanced:labels=8"]
+    code, output = run(*flags, *options, recipe=recipe, cwd=tmp_path)
+    assert code != 0 and error in output and "Traceback" not in output

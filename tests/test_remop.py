@@ -191,8 +191,9 @@ def test_prototypes_from_labeled_means():
     f = np.asarray(linear["embedding"])
     means = [f[faces.labels == k].mean(0) for k in range(3)]
     np.testing.assert_allclose(remop.head.prototypes, means, rtol=1e-4, atol=1e-6)
-    mixed = model.infer(faces.images)  # the averaged copy took the prototypes over
     model.fit(data, steps_per_epoch=1, verbose=0, callbacks=[update])
+    averaged = model.ema_classifier.get_layer("prototype_head")
+    assert float(tf.convert_to_tensor(averaged.ready)) == 1.0  # not half a mixture
     mixed = model.infer(faces.images)
     assert not np.allclose(mixed["probs"], mixed["linear_probs"], atol=1e-3)
     np.testing.assert_allclose(remop.head.prototypes, means, rtol=1e-4, atol=1e-6)

@@ -13,9 +13,17 @@ _ADA_CM = {
     4000: (250, 625),
 }
 
+# Its budgets for the other data sets: total of -> number of classes. Their division is
+# not published; here every class gets the same, as RAF-DB's do but for fear.
+_ADA_CM_ELSEWHERE = {
+    "ada_cm_sfew": ((100, 400), 7),
+    "ada_cm_affectnet": ((2000, 10000), 8),
+}
+
 _SYNTAX = (
     "balanced:labels=N, random:labels=N, ada_cm:100|400|1000|2000|4000, "
-    "imbalanced:n1=N,gamma=G, fraction:F, all"
+    "ada_cm_sfew:100|400, ada_cm_affectnet:2000|10000, imbalanced:n1=N,gamma=G, "
+    "fraction:F, all"
 )
 
 
@@ -35,7 +43,9 @@ def parse(spec):
     Args:
         spec: `balanced:labels=N` (the same number of each class; a remainder goes one
             each to the largest classes), `random:labels=N` (drawn without regard to
-            class), `ada_cm:N` (the five budgets of Ada-CM: fewer of the class `fear`),
+            class), `ada_cm:N` (Ada-CM's five budgets for RAF-DB: fewer of the class
+            `fear`), `ada_cm_sfew:N` and `ada_cm_affectnet:N` (its budgets for those,
+            the same number of each class, as the paper does not say more),
             `imbalanced:n1=N,gamma=G` (ReMoP: N of the largest class, falling
             geometrically to N/G), `fraction:F` (of each class, at least one), `all`.
 
@@ -76,7 +86,9 @@ def class_budgets(spec, counts, class_names):
     rank = np.empty(len(counts), int)
     # Stable, so that of two classes with equal counts the first one counts as larger.
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    if spec.kind == "balanced":
+    if spec.kind in _ADA_CM_ELSEWHERE:
+        _check_number_of_classes(spec.kind, class_names)
+    if spec.kind == "balanced" or spec.kind in _ADA_CM_ELSEWHERE:
         each, rest = divmod(spec.labels, len(counts))
         budgets = each + (rank < rest)
     elif spec.kind == "ada_cm":
@@ -107,6 +119,8 @@ def _parsed(kind, rest):
         return Spec(kind, labels=_positive_int(_options(rest, "labels")["labels"]))
     if kind == "ada_cm" and int(rest) in _ADA_CM:
         return Spec(kind, labels=int(rest))
+    if kind in _ADA_CM_ELSEWHERE and int(rest) in _ADA_CM_ELSEWHERE[kind][0]:
+        return Spec(kind, labels=int(rest))
     if kind == "imbalanced":
         options = _options(rest, "n1", "gamma")
         gamma = float(options["gamma"])
@@ -127,6 +141,15 @@ def _ada_cm_budgets(total, class_names):
         )
     fear, other = _ADA_CM[total]
     return np.array([fear if name == "fear" else other for name in class_names])
+
+
+def _check_number_of_classes(kind, class_names):
+    _, expected = _ADA_CM_ELSEWHERE[kind]
+    if len(class_names) != expected:
+        raise ValueError(
+            f"Protocol {kind} needs {expected} classes. Received: "
+            f"{', '.join(class_names)}."
+        )
 
 
 def _long_tail(largest, gamma, num_classes):

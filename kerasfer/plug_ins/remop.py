@@ -163,7 +163,7 @@ class ReMoP(PlugIn):
 
     @property
     def not_averaged(self):
-        return (self.head.prototypes,)
+        return (self.head.prototypes, self.head.ready)
 
     def losses_of(self, step):
         prototypes = tf.convert_to_tensor(self.head.prototypes)

@@ -184,12 +184,13 @@ def _fit(run, training, model, split, train_data, validation, update):
         steps_per_epoch=training.steps_per_epoch,
         verbose=0,
         callbacks=[
+            # Before `update`, whose threshold a class would fill the line.
+            TqdmCallback(verbose=0, desc=run.folder.name),
             update,
             best,
             SaveWeights(run.folder / "last.weights.h5"),
             PseudoLabelAudit(audit, split.labeled.class_names),
             keras.callbacks.CSVLogger(str(run.folder / "metrics.csv")),
-            TqdmCallback(verbose=0, desc=run.folder.name),
         ],
     )
     return best, (time.monotonic() - start) / 60
