@@ -6,10 +6,26 @@ import re
 import keras
 import numpy as np
 from conftest import random_faces
+from pytorch_files import save
 
+import kerasfer
 from kerasfer.faces import cv2
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
+
+
+def as_pytorch(backbone):
+    """Name -> array, as a PyTorch checkpoint of the backbone would have them."""
+    arrays = {}
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel = np.transpose(layer.kernel.numpy(), (3, 2, 0, 1))
+            arrays[f"{layer.name}.weight"] = np.ascontiguousarray(kernel)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            names = ("weight", "bias", "running_mean", "running_var")
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                arrays[f"{layer.name}.{name}"] = value
+    return arrays
 
 
 def test_quick_start(tmp_path, monkeypatch):
@@ -21,7 +37,10 @@ def test_quick_start(tmp_path, monkeypatch):
         lines.append(f"{row}.png,{('anger', 'fear', 'neutral')[faces.labels[row]]}")
     (tmp_path / "faces/manifest.csv").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.+?)```", README.read_text(), flags=re.DOTALL)
+    backbone = kerasfer.backbones.resnet18((32, 32, 3))
+    save("resnet18_msceleb.pth", as_pytorch(backbone))
+    blocks = re.findall(r"```python\n(.+?)```", README.read_text(), flags=re.DOTALL)
+    code = "".join(blocks)
     for full, quick in (
         ("labels=560", "labels=12"),
         ("batch_size=64", "batch_size=4"),
@@ -30,7 +49,11 @@ def test_quick_start(tmp_path, monkeypatch):
     ):
         assert code.count(full) == 1
         code = code.replace(full, quick)
-    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    assert "probs" in names["balanced"].classifier.output
+    loaded = names["backbone"].get_layer("conv1").kernel.numpy()
+    np.testing.assert_array_equal(loaded, backbone.get_layer("conv1").kernel.numpy())
     shipped = keras.models.load_model("classifier.keras")
     probs = shipped(np.zeros((1, 48, 48, 3), np.uint8))["probs"]
     np.testing.assert_allclose(np.sum(probs), 1, rtol=1e-5)
