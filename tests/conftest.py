@@ -26,6 +26,12 @@ def logits_classifier(num_classes=3):
     return keras.Model(images, {"embedding": logits, "logits": logits, "probs": probs})
 
 
+def softmax(logits):
+    """Of the last axis, in NumPy."""
+    powers = np.exp(np.asarray(logits, float))
+    return powers / powers.sum(-1, keepdims=True)
+
+
 def as_images(logits):
     """Logits (batch, classes) as images for `logits_classifier`."""
     return tf.reshape(tf.constant(logits, tf.float32), [len(logits), 1, 1, -1])

@@ -2,14 +2,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import softmax
 
 from kerasfer import build_classifier
 from kerasfer.layers import ConfidenceMargin, PrototypeHead, UnitLength
-
-
-def softmax(logits):
-    powers = np.exp(np.asarray(logits, float))
-    return powers / powers.sum(-1, keepdims=True)
 
 
 def test_margins_are_the_equation():

@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import tensorflow as tf
-from conftest import as_images, dense_classifier, logits_classifier, random_faces
+from conftest import (
+    as_images,
+    dense_classifier,
+    logits_classifier,
+    random_faces,
+    softmax,
+)
 from test_contrastive_and_simplex import penalty_by_loops
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.schemes import AdaCM, FixMatch, MarginMix, ReMoP, Supervised
-
-
-def softmax(logits):
-    powers = np.exp(np.asarray(logits, float))
-    return powers / powers.sum(-1, keepdims=True)
-
 
 RNG = np.random.default_rng(0)
 H = RNG.normal(size=(3, 3)).astype(np.float32)

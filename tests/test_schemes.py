@@ -4,7 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import as_images, dense_classifier, logits_classifier, random_faces
+from conftest import (
+    as_images,
+    dense_classifier,
+    logits_classifier,
+    random_faces,
+    softmax,
+)
 
 import kerasfer
 from kerasfer.callbacks import EpochUpdate
@@ -12,11 +18,6 @@ from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.schemes import FixMatch, MarginMix, Step, Supervised
 
 LOG9 = np.log(9.0)  # softmax([log 9, 0, 0]) = [9, 1, 1] / 11, confidence 0.818
-
-
-def softmax(logits):
-    powers = np.exp(np.asarray(logits, float))
-    return powers / powers.sum(-1, keepdims=True)
 
 
 def test_supervised():
