@@ -29,8 +29,11 @@ class PlugIn(keras.layers.Layer):
     loss_weights = {}
     scheme_factors = {}
     not_averaged = ()
-    train_metrics = ()
-    test_metrics = ()
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # Keras 2.15 tracks no metrics under the name of a class attribute.
+        self.train_metrics, self.test_metrics = [], []
 
     def attach(self, classifier):
         """The classifier with this plug-in's outputs; by default as it is."""
