@@ -1,4 +1,4 @@
-"""Ada-CM beside supervised training and FixMatch on the same few labels.
+r"""Ada-CM beside supervised training and FixMatch on the same few labels.
 
     python recipes/ada_cm.py                                       (rendered faces)
     python recipes/ada_cm.py --config recipes/short.yaml           (in minutes)

@@ -1,4 +1,4 @@
-"""A scheme with and without ReMoP, on few labels of which some classes have fewer.
+r"""A scheme with and without ReMoP, on few labels of which some classes have fewer.
 
     python recipes/remop.py                                        (rendered faces)
     python recipes/remop.py --config recipes/short.yaml --base supervised fixmatch
