@@ -11,6 +11,12 @@ _MEAN = (
     if _KERAS_3
     else {"aggregation": tf.VariableAggregation.MEAN}
 )
+# Whole numbers have no mean.
+_FIRST = (
+    {"aggregation": "only_first_replica"}
+    if _KERAS_3
+    else {"aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
+)
 
 
 def add_state(layer, name, shape, initializer="zeros"):
@@ -22,6 +28,18 @@ def add_state(layer, name, shape, initializer="zeros"):
         dtype="float32",
         trainable=False,
         **_MEAN,
+    )
+
+
+def add_index_state(layer, name, shape, value):
+    """An int16 weight that no gradient moves; every replica assigns the same to it."""
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer=keras.initializers.Constant(value),
+        dtype="int16",
+        trainable=False,
+        **_FIRST,
     )
 
 

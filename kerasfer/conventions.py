@@ -1,24 +1,44 @@
-"""Where a paper and its authors' code differ: one switch for all arguments."""
+"""One switch for all arguments that two sources set differently."""
 
 
-def choose(convention, conventions, **given):
-    """The values of a convention, where none is given.
+def choose(value, choices, switch="convention", **given):
+    """The arguments that a choice of a switch sets, but for those that are given.
 
     Args:
-        convention: a key of `conventions`.
-        conventions: convention -> {argument -> value}.
-        given: argument -> value, or None for the convention's.
+        value: a key of `choices`.
+        choices: key -> {argument -> value}.
+        switch: the name of the argument that `value` is of, for the error.
+        given: argument -> value, or None for the choice's.
+
+    Returns:
+        argument -> value, for the arguments in `given`.
 
     Raises:
-        ValueError: another convention.
+        ValueError: another value.
 
     >>> choose("paper", {"paper": {"floor": 0.0}, "code": {"floor": 0.8}}, floor=None)
     {'floor': 0.0}
     """
-    if convention not in conventions:
+    if value not in choices:
         raise ValueError(
-            f"`convention` must be one of {', '.join(conventions)}. Received: "
-            f"{convention!r}."
+            f"`{switch}` must be one of {', '.join(choices)}. Received: {value!r}."
         )
-    defaults = conventions[convention]
-    return {n: defaults[n] if value is None else value for n, value in given.items()}
+    defaults = choices[value]
+    return {n: defaults[n] if v is None else v for n, v in given.items()}
+
+
+def choose_preset(preset, presets, loss_weights=None, **given):
+    """As `choose`, for the presets of a baseline: also its loss weights.
+
+    Args:
+        preset: "fer" or "paper".
+        presets: preset -> {argument -> value}, with "loss_weights" among them.
+        loss_weights: name -> weight, or None; changes some of the preset's.
+        given: argument -> value, or None for the preset's.
+
+    Returns:
+        argument -> value, with "loss_weights" among them.
+    """
+    chosen = choose(preset, presets, "preset", **given)
+    weights = {**presets[preset]["loss_weights"], **(loss_weights or {})}
+    return {**chosen, "loss_weights": weights}

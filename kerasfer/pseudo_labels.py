@@ -41,6 +41,40 @@ def hard_pseudo_labels(probs, threshold):
     return labels, tf.cast(tf.reduce_max(probs, -1) >= threshold, tf.float32)
 
 
+def likeliest(probs):
+    """The likeliest class and a mask of ones, for schemes that learn from every face.
+
+    Args:
+        probs: float (batch, num_classes).
+
+    Returns:
+        int32 (batch,) and float32 (batch,).
+
+    >>> likeliest([[0.4, 0.6]])  # [1] and [1.0]
+    """
+    return hard_pseudo_labels(probs, 0.0)
+
+
+def aligned(probs, wanted, predicted):
+    """Predictions scaled so that their mean becomes the wanted distribution.
+
+        p_k (wanted_k + 1e-6) / (predicted_k + 1e-6), divided by its sum
+
+    Reference: Berthelot et al., "ReMixMatch", ICLR 2020, section 3.1.
+
+    Args:
+        probs: float (batch, num_classes).
+        wanted, predicted: float (num_classes,), distributions of classes.
+
+    Returns:
+        float (batch, num_classes), rows sum to 1.
+
+    >>> aligned([[0.5, 0.5]], [0.5, 0.5], [0.8, 0.2])  # [[0.2, 0.8]]
+    """
+    scaled = probs * (wanted + 1e-6) / (predicted + 1e-6)
+    return scaled / tf.reduce_sum(scaled, -1, keepdims=True)
+
+
 def sharpen(probs, temperature):
     """Raises probabilities to the power 1/T and divides by their sum.
 

@@ -19,3 +19,55 @@ def linear_ramp(progress, length):
     if length <= 0:
         return tf.ones(())
     return tf.clip_by_value(tf.cast(progress, tf.float32) / length, 0.0, 1.0)
+
+
+def bounded_ramp(progress, length, steps_done, most_steps):
+    """As `linear_ramp`, but at its end after `most_steps` steps at the latest.
+
+    >>> float(bounded_ramp(0.2, 0.8, steps_done=512.0, most_steps=1024))
+    0.5
+    """
+    return tf.maximum(
+        linear_ramp(progress, length), linear_ramp(steps_done, most_steps)
+    )
+
+
+def sigmoid_ramp(progress, length):
+    """Rises as exp(-5 (1 - t)^2) from 0.0067 to 1 over the first `length` of a run.
+
+    Arguments and result as for `linear_ramp`. Reference: Tarvainen and Valpola, "Mean
+    teachers", NIPS 2017.
+
+    >>> float(sigmoid_ramp(0.0, length=0.4))
+    0.006737947
+    """
+    return tf.exp(-5.0 * tf.square(1.0 - linear_ramp(progress, length)))
+
+
+def tsa_threshold(progress, num_classes, shape):
+    """Rises from 1/K to 1 over a run: the probability up to which a label is learned.
+
+        eta = c (1 - 1/K) + 1/K,  c = t, exp(5 (t - 1)) or 1 - exp(-5 t)
+
+    Args:
+        progress: float scalar t in [0, 1].
+        num_classes: K.
+        shape: "linear", "exp" or "log".
+
+    Returns:
+        float scalar.
+
+    Reference: Xie et al., "UDA", NeurIPS 2020, section 2.
+
+    >>> float(tsa_threshold(0.5, 2, "linear"))
+    0.75
+    """
+    share = TSA_SHAPES[shape](tf.cast(progress, tf.float32))
+    return share * (1.0 - 1.0 / num_classes) + 1.0 / num_classes
+
+
+TSA_SHAPES = {
+    "linear": lambda t: t,
+    "exp": lambda t: tf.exp(5.0 * (t - 1.0)),
+    "log": lambda t: 1.0 - tf.exp(-5.0 * t),
+}

@@ -51,6 +51,22 @@ def dense_classifier(num_classes=3, side=4, width=5, dtype=None):
     )
 
 
+def map_classifier(num_classes=3, side=4, width=5, dtype=None):
+    """As `dense_classifier`, with the layers `feature_map` and `logits`."""
+    images = keras.Input((side, side, 3))
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(images)
+    x = keras.layers.Conv2D(width, 2, activation="tanh", dtype=dtype)(x)
+    x = keras.layers.Activation("linear", dtype=dtype, name="feature_map")(x)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(width, activation="tanh", dtype=dtype)(x)
+    embedding = keras.layers.Activation("linear", dtype="float32")(x)
+    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(embedding)
+    probs = keras.layers.Activation("softmax", dtype="float32")(logits)
+    return keras.Model(
+        images, {"embedding": embedding, "logits": logits, "probs": probs}
+    )
+
+
 def random_faces(num_images, num_classes=3, side=8, seed=0, **columns):
     """Noise with labels 0, 1, 2, 0, ...; the class is visible as a brighter row."""
     rng = np.random.default_rng(seed)

@@ -4,12 +4,31 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier, random_faces
+from conftest import map_classifier, random_faces
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.plug_ins import PlugIn
-from kerasfer.schemes import AdaCM, FixMatch, MarginMix, ReMoP, Supervised
+from kerasfer.schemes import (
+    ABC,
+    CPE,
+    MEK,
+    RUL,
+    UDA,
+    AdaCM,
+    Adsh,
+    FixMatch,
+    FlexMatch,
+    InPL,
+    MarginMix,
+    MeanTeacher,
+    MixMatch,
+    ProgressiveTeacher,
+    PseudoLabel,
+    ReMixMatch,
+    ReMoP,
+    Supervised,
+)
 
 LABELED, UNLABELED = random_faces(12, side=4), random_faces(16, side=4, seed=1)
 NUM_CLASSES = 3
@@ -66,36 +85,85 @@ def margin_mix(classifier, loss_weights=None, **options):
     )
 
 
+COUNTS = (4, 5, 3)  # labelled faces of each class
+
+
+def gently(scheme, unlabeled=1.0, **settings):
+    """With a weight at which plain SGD at the rate below does not diverge: chaos
+    forgives no rounding."""
+
+    def build(classifier, loss_weights=None, **options):
+        weights = {"unlabeled": unlabeled, **(loss_weights or {})}
+        return scheme(classifier, loss_weights=weights, **settings, **options)
+
+    return build
+
+
 SCHEMES = {
     "supervised": Supervised,
     "fixmatch": lambda c, **options: FixMatch(c, threshold=0.3, **options),
     "margin_mix": margin_mix,
     # Thresholds so low that both subsets have faces in the first steps.
     "ada_cm": lambda c, **options: AdaCM(c, floor=0.3, initial=0.45, **options),
+    # A threshold below 1/3: which faces pass must not hang on the last bit.
+    "pseudo_label": gently(PseudoLabel, 0.3, threshold=0.3, ramp=0.0),
+    "mean_teacher": gently(MeanTeacher, ramp=0.0),
+    "progressive_teacher": gently(ProgressiveTeacher, ramp=0.0, drop_ramp=0.0),
+    "mixmatch": gently(MixMatch, ramp=0.0),
+    "remixmatch": gently(ReMixMatch, ramp=0.0),
+    "uda": gently(UDA, threshold=0.3, tsa="linear"),
+    "flexmatch": gently(FlexMatch, num_unlabeled=len(UNLABELED), threshold=0.4),
+    "cpe": gently(CPE, class_counts=COUNTS, threshold=0.3, cuts=(1, 2)),
+    "rul": RUL,
+    "mek": lambda c, **options: MEK(c, COUNTS, **options),
 }
+WITH_BATCH_STATISTICS = {"cpe", "rul"}  # or dropout: they differ with the split
 PLUG_INS = {
     "alone": (),
     "everything": (Everything,),
     "remop": (lambda: ReMoP(NUM_CLASSES, center_init="labeled_mean"),),
     "both": (Everything, lambda: ReMoP(NUM_CLASSES)),
+    "abc": (lambda: ABC(COUNTS, threshold=0.3),),
+    "adsh": (lambda: Adsh(COUNTS, threshold=0.4),),
+    "inpl": (lambda: InPL(NUM_CLASSES, cutoff=-1.0, margin=0.5),),
 }
+# Alone and with one plug-in that uses all of the contract, every scheme; the others
+# where they change what the scheme does.
+PAIRS = [(scheme, plug_in) for scheme in SCHEMES for plug_in in ("alone", "everything")]
+PAIRS += [(s, "remop") for s in ("supervised", "fixmatch", "ada_cm", "uda", "cpe")]
+PAIRS += [
+    (scheme, plug_in)
+    for scheme in ("fixmatch", "ada_cm", "flexmatch")
+    for plug_in in ("both", "abc", "adsh", "inpl")
+]
+PAIRS += [("supervised", "abc"), ("uda", "inpl"), ("pseudo_label", "adsh")]
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(request):
+    return request.param
+
+
+@pytest.fixture
+def plug_ins(pair):
+    return PLUG_INS[pair[1]]
+
+
+@pytest.fixture
+def scheme(pair):
+    return SCHEMES[pair[0]]
 
 
 @pytest.fixture(params=SCHEMES)
-def scheme(request):
+def any_scheme(request):
     return SCHEMES[request.param]
-
-
-@pytest.fixture(params=PLUG_INS)
-def plug_ins(request):
-    return PLUG_INS[request.param]
 
 
 def build(scheme, plug_ins=(), optimizer=None, dtype=None, **options):
     keras.utils.set_random_seed(5)
-    model = scheme(
-        dense_classifier(dtype=dtype), plug_ins=[p() for p in plug_ins], **options
-    )
+    plug_ins = [plug_in() for plug_in in plug_ins]
+    keras.utils.set_random_seed(5)  # the same classifier with and without plug-ins
+    model = scheme(map_classifier(dtype=dtype), plug_ins=plug_ins, **options)
     model.compile(optimizer or keras.optimizers.SGD(0.1))
     if hasattr(model, "centroids"):  # as after a first epoch
         model.epoch_end(evaluation_dataset(LABELED), None)
@@ -205,7 +273,10 @@ def _initial_scale(scale):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_learns_what_float32_learns(scheme, policy):
+def test_mixed_precision_learns_what_float32_learns(any_scheme, policy):
+    scheme = any_scheme
+    if scheme is RUL:
+        pytest.skip("dropout draws other masks in another precision")
     full = fit(build(scheme))
     keras.mixed_precision.set_global_policy(policy)
     try:
@@ -230,9 +301,11 @@ def test_mixed_precision_learns_what_float32_learns(scheme, policy):
         assert error < 0.15 * moved, ours.name
 
 
-def test_two_replicas_equal_one(scheme, plug_ins):
+def test_two_replicas_equal_one(pair, scheme, plug_ins):
     """MixUp's partners depend on the split of the batch, so Margin-Mix is compared with
     mixing weights of 1: each face then stays what it is."""
+    if pair[0] in WITH_BATCH_STATISTICS:
+        pytest.skip("batch statistics and dropout differ with the split of a batch")
     data_options = {"mixup_alpha": 1e-3}  # Beta at its ends: weights of 1
     one = build(scheme, plug_ins)
     logs = fit(one, **data_options)
@@ -258,7 +331,11 @@ def _kept(model):
     return [variable for variable in model.weights if id(variable) not in counted]
 
 
-def test_a_plug_in_with_zero_weight_changes_nothing(scheme):
+def test_a_plug_in_with_zero_weight_changes_nothing(any_scheme):
+    scheme = any_scheme
+    if scheme in [SCHEMES[name] for name in WITH_BATCH_STATISTICS]:
+        pytest.skip("the plug-in's view moves batch statistics, and dropout's dice")
+
     class Silent(Everything):
         def pseudo_labels(self, weak, default):
             return default(weak["probs"])
@@ -266,12 +343,10 @@ def test_a_plug_in_with_zero_weight_changes_nothing(scheme):
     alone = build(scheme)
     silent = build(scheme, (Silent,), loss_weights={"head": 0.0})
     fit(alone), fit(silent, views=silent.all_views)
-    shared = len(alone.classifier.weights)
-    for ours, theirs in zip(
-        alone.classifier.weights, silent.classifier.weights[:shared], strict=True
-    ):
-        # The same sums in another graph: weights below 1, rounded at 2^-24 a few times.
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6, atol=1e-6)
+    ours, theirs = (m.infer(LABELED.images, averaged=False) for m in (alone, silent))
+    for name in ours:
+        # The same sums in another graph: numbers near 1, rounded at 2^-24 many times.
+        np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-5, atol=1e-5)
 
 
 def test_the_classifier_ships_without_the_scheme(scheme, plug_ins, tmp_path):

@@ -24,6 +24,7 @@ _STREAMS = {
         ]
     )
 }
+LABELED_VIEWS = ("uniform_labeled",)  # entries that need no unlabelled faces
 KNOWN_VIEWS = (
     *VIEWS,
     "index",
@@ -85,11 +86,11 @@ class TrainingBatches:
             ),
             "label": self.labeled.targets[rows],
         }
-        if self.unlabeled is None:
-            return batch
-        rows = self._rows(
-            "unlabeled_order", len(self.unlabeled), self.unlabeled_size, step
-        )
+        rows = None
+        if self.unlabeled is not None:
+            rows = self._rows(
+                "unlabeled_order", len(self.unlabeled), self.unlabeled_size, step
+            )
         for view in self.views:
             batch[view] = self._view(view, rows, step)
         return batch

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer.augment.views import PAD
-from kerasfer.data.batches import KNOWN_VIEWS, TrainingBatches
+from kerasfer.data.batches import KNOWN_VIEWS, LABELED_VIEWS, TrainingBatches
 from kerasfer.data.python_calls import stopping_at_exit
 from kerasfer.faces import resize
 
@@ -46,7 +46,7 @@ def training_dataset(
 
     Args:
         labeled: `Manifest`.
-        unlabeled: `Manifest`; may be None if `views` is empty.
+        unlabeled: `Manifest`; may be None if `views` is empty or "uniform_labeled".
         views: the entries wanted, usually `model.all_views`.
         batch_size: B; larger than the data set is allowed (images then repeat).
         unlabeled_ratio: mu, a positive int.
@@ -71,7 +71,7 @@ def training_dataset(
     _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
     batches = TrainingBatches(
         labeled,
-        unlabeled if views else None,
+        unlabeled if _unlabeled_views(views) else None,
         views,
         batch_size,
         unlabeled_ratio,
@@ -162,6 +162,10 @@ def _python_call(function, number, specs):
     return dict(zip(specs, tensors, strict=True))
 
 
+def _unlabeled_views(views):
+    return [view for view in views if view not in LABELED_VIEWS]
+
+
 def _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad):
     if not len(labeled):
         raise ValueError("Expected at least one labelled image. Received none.")
@@ -171,10 +175,12 @@ def _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, 
             f"Unknown views {', '.join(unknown)}. Expected some of "
             f"{', '.join(KNOWN_VIEWS)}."
         )
-    if views and not (unlabeled is not None and len(unlabeled)):
+    needing = _unlabeled_views(views)
+    if needing and not (unlabeled is not None and len(unlabeled)):
         raise ValueError(
-            f"Views {', '.join(views)} need unlabelled faces, and there are none. Use "
-            "a protocol that leaves some, or give another manifest of unlabelled faces."
+            f"Views {', '.join(needing)} need unlabelled faces, and there are none. "
+            "Use a protocol that leaves some, or give another manifest of unlabelled "
+            "faces."
         )
     if batch_size < 1 or unlabeled_ratio < 1 or unlabeled_ratio != int(unlabeled_ratio):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from kerasfer.layers.centroids import ClassCentroids, class_sums
 from kerasfer.layers.confidence_margin import ConfidenceMargin
+from kerasfer.layers.label_memory import LabelMemory
 from kerasfer.layers.normalization import (
     NORMALIZATIONS,
     ImageNormalization,
@@ -14,6 +15,7 @@ __all__ = [
     "ClassCentroids",
     "ConfidenceMargin",
     "ImageNormalization",
+    "LabelMemory",
     "PrototypeHead",
     "UnitLength",
     "class_sums",

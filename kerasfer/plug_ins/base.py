@@ -52,6 +52,11 @@ class PlugIn(keras.layers.Layer):
         """
         return default(weak["probs"])
 
+    def shifted(self, logits):
+        """The logits (batch, num_classes) of the strong view, on which pseudo-labels
+        are learned; by default as they are."""
+        return logits
+
     def losses_of(self, step):
         """Name -> scalar, exactly the names in `loss_weights`, of a scheme's `Step`."""
         return {}

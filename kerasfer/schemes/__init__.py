@@ -1,22 +1,44 @@
 """Training schemes: `keras.Model`s that learn from labelled and unlabelled faces."""
 
-from kerasfer.plug_ins.base import PlugIn
-from kerasfer.plug_ins.remop import ReMoP
+from kerasfer.plug_ins import ABC, Adsh, InPL, PlugIn, ReMoP
 from kerasfer.schemes.ada_cm import AdaCM
 from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.cpe import CPE
 from kerasfer.schemes.fixmatch import FixMatch
+from kerasfer.schemes.flexmatch import FlexMatch
 from kerasfer.schemes.margin_mix import MarginMix
+from kerasfer.schemes.mean_teacher import MeanTeacher
+from kerasfer.schemes.mek import MEK
+from kerasfer.schemes.mixmatch import MixMatch
+from kerasfer.schemes.progressive_teacher import ProgressiveTeacher
+from kerasfer.schemes.pseudo_label import PseudoLabel
+from kerasfer.schemes.remixmatch import ReMixMatch
+from kerasfer.schemes.rul import RUL
 from kerasfer.schemes.step import Pseudo, Step
 from kerasfer.schemes.supervised import Supervised
+from kerasfer.schemes.uda import UDA
 
 __all__ = [
+    "ABC",
     "AdaCM",
+    "Adsh",
+    "CPE",
     "FixMatch",
+    "FlexMatch",
+    "InPL",
+    "MEK",
     "MarginMix",
+    "MeanTeacher",
+    "MixMatch",
     "PlugIn",
+    "ProgressiveTeacher",
     "Pseudo",
+    "PseudoLabel",
+    "RUL",
+    "ReMixMatch",
     "ReMoP",
     "SemiSupervisedModel",
     "Step",
     "Supervised",
+    "UDA",
 ]

@@ -120,13 +120,13 @@ class AdaCM(SemiSupervisedModel):
         # The partition: sure faces are subset I, the others subset II.
         margins = tf.convert_to_tensor(self.margin.margins)
         pseudo = self.pseudo_labels(
-            {**first, "probs": (first["probs"] + second["probs"]) / 2.0},
+            {name: (first[name] + second[name]) / 2.0 for name in first},
             lambda probs: hard_pseudo_labels(probs, margins),
         )
         unsure = 1.0 - pseudo.mask
 
         cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            pseudo.labels, strong["logits"]
+            pseudo.labels, self.shifted(strong["logits"])
         )
         contrast = info_nce(
             first["embedding"],

@@ -115,6 +115,11 @@ class SemiSupervisedModel(keras.Model):
         """Outputs of the classifier in training mode."""
         return self.classifier(images, training=True)
 
+    def teach(self, images):
+        """Outputs of the averaged copy in training mode, constants for the gradient."""
+        outputs = self.ema_classifier(images, training=True)
+        return {name: tf.stop_gradient(value) for name, value in outputs.items()}
+
     def forward_views(self, batch):
         """View -> outputs, one forward pass for each view of unlabelled faces."""
         outputs = {}
@@ -130,6 +135,12 @@ class SemiSupervisedModel(keras.Model):
         for plug_in in self.plug_ins:
             rule = _replaced_rule(plug_in, weak, rule)
         return Pseudo(*rule(weak["probs"]))
+
+    def shifted(self, logits):
+        """Logits on which pseudo-labels are learned, as plug-ins in turn shift them."""
+        for plug_in in self.plug_ins:
+            logits = plug_in.shifted(logits)
+        return logits
 
     def progress(self):
         """Fraction of the run that is done, in [0, 1]; 1 outside of `fit`."""
@@ -230,9 +241,11 @@ class SemiSupervisedModel(keras.Model):
         )
 
     @tf.function(reduce_retracing=True)
-    def infer(self, images):
-        """Outputs of `inference_classifier` in inference mode, in a compiled graph."""
-        return self.inference_classifier(images, training=False)
+    def infer(self, images, averaged=True):
+        """Outputs in inference mode, in a compiled graph, of `inference_classifier` or,
+        with `averaged=False`, of the classifier that is trained."""
+        classifier = self.inference_classifier if averaged else self.classifier
+        return classifier(images, training=False)
 
     # --- what Keras calls -------------------------------------------------------------
 
@@ -245,6 +258,7 @@ class SemiSupervisedModel(keras.Model):
         batch, labels = unpacked(data)
         with tf.GradientTape() as tape:
             step = self.scheme_step(batch, labels)
+            step = step._replace(batch=batch, progress=self.progress())
             parts = self._loss_parts(step)
             total = tf.add_n(
                 [

@@ -44,7 +44,7 @@ class FixMatch(SemiSupervisedModel):
             outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
         )
         strong = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            pseudo.labels, outputs["strong"]["logits"]
+            pseudo.labels, self.shifted(outputs["strong"]["logits"])
         )
         losses = {
             "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),

@@ -20,3 +20,5 @@ class Step(NamedTuple):
     outputs: dict  # view -> classifier outputs; "image" is the labelled view
     pseudo: Any = None  # Pseudo, or None
     updates: tuple = ()  # ((variable, new value), ...), after a finite gradient
+    batch: Any = None  # the frame's: the batch, for plug-ins that read entries of it
+    progress: Any = None  # the frame's: fraction of the run that is done

@@ -73,7 +73,8 @@ def build_split(faces, seed):
 
 
 def build_training_data(faces, split, model, seed, mixup_alpha):
-    audit = ("audit_label",) if model.all_views else ()
+    # Labels of unlabelled faces, where they are known: only metrics read them.
+    audit = ("audit_label",) if {"weak", "strong"} & {*model.all_views} else ()
     return kerasfer.data.training_dataset(
         split.labeled,
         split.unlabeled,

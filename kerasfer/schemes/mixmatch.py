@@ -1,0 +1,101 @@
+"""MixMatch (Berthelot et al., NeurIPS 2019)."""
+
+import tensorflow as tf
+
+from kerasfer.conventions import choose_preset
+from kerasfer.losses import batch_mean, probability_error
+from kerasfer.mixup import mixup
+from kerasfer.pseudo_labels import likeliest, sharpen
+from kerasfer.schedules import bounded_ramp
+from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.step import Step
+
+PRESETS = {
+    "fer": {"ramp": 0.8, "ramp_steps": 16384, "loss_weights": {"unlabeled": 20.0}},
+    "paper": {"ramp": 1.0, "ramp_steps": 16384, "loss_weights": {"unlabeled": 75.0}},
+}
+
+
+class MixMatch(SemiSupervisedModel):
+    """Guessed labels, sharpened, and MixUp of everything with everything.
+
+        q = sharpen((p(u_1) + p(u_2)) / 2, T)
+        (x', y') = MixUp of labelled faces (one-hot y) and both weak views (q)
+        L = mean_labeled H(y', p(x'))
+          + lambda_u w(t) mean_unlabeled (1/K) |y' - p(x')|^2
+
+    with a mixing weight for each face, at least 1/2 for itself. The squared error is a
+    mean over classes: its weight is not to be divided by K again.
+
+    Presets: "fer" has lambda_u 20 (75 is for batches of 64); "paper" 75. The ramp ends
+    after `ramp_steps`, or after the fraction `ramp` of the run if that comes first. The
+    mixing weights are the data set's: alpha 0.75 is `training_dataset`'s default.
+
+    *Deviations*: one forward pass for all mixed faces, without interleaving, so batch
+    statistics are those of the mixture; guesses are made with dropout and batch
+    statistics, as there, and move the running ones.
+
+    Args:
+        classifier: see `SemiSupervisedModel`, as for further keywords. A
+            `supervised_loss` of your own must accept soft labels.
+        preset: "fer" or "paper"; None below takes its value.
+        temperature: T > 0; 1 leaves guesses as they are.
+        ramp: fraction of the run over which lambda_u rises from 0.
+        ramp_steps: steps over which it rises at most.
+
+    Raises:
+        ValueError: another preset, or `temperature` is not positive.
+
+    >>> model = MixMatch(build_classifier("compact", (48, 48, 3), 7))
+    """
+
+    views = ("weak", "weak_2", "mix_weight", "mix_key")
+    loss_weights = {"supervised": 1.0, "unlabeled": 20.0}
+
+    def __init__(
+        self,
+        classifier,
+        preset="fer",
+        temperature=0.5,
+        ramp=None,
+        ramp_steps=None,
+        loss_weights=None,
+        **kwargs,
+    ):
+        chosen = choose_preset(
+            preset, PRESETS, loss_weights, ramp=ramp, ramp_steps=ramp_steps
+        )
+        super().__init__(classifier, loss_weights=chosen["loss_weights"], **kwargs)
+        if temperature <= 0:
+            raise ValueError(f"`temperature` must be > 0. Received: {temperature}.")
+        self.temperature = temperature
+        self.ramp, self.ramp_steps = chosen["ramp"], chosen["ramp_steps"]
+
+    def scheme_step(self, batch, labels):
+        outputs = self.forward_views(batch)
+        guess = (outputs["weak"]["probs"] + outputs["weak_2"]["probs"]) / 2.0
+        q = tf.stop_gradient(sharpen(guess, self.temperature))
+        pseudo = self.pseudo_labels({**outputs["weak"], "probs": q}, likeliest)
+
+        targets = tf.concat([tf.one_hot(labels, q.shape[-1]), q, q], 0)
+        count = tf.shape(targets)[0]  # the dice also cover the views of plug-ins
+        images, targets = mixup(
+            tf.concat([batch["image"], batch["weak"], batch["weak_2"]], 0),
+            targets,
+            batch["mix_weight"][:count],
+            batch["mix_key"][:count],
+        )
+        mixed = self.forward(images)
+
+        size = tf.shape(labels)[0]
+        labeled = {name: values[:size] for name, values in mixed.items()}
+        unlabeled = {name: values[size:] for name, values in mixed.items()}
+        weight = bounded_ramp(
+            self.progress(), self.ramp, self.steps_done, self.ramp_steps
+        )
+        error = batch_mean(probability_error(targets[size:], unlabeled))
+        losses = {
+            "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
+            "unlabeled": weight * error,
+        }
+        return Step(losses, labels, {"image": labeled, **outputs}, pseudo)

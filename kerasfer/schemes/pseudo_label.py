@@ -1,0 +1,76 @@
+"""Pseudo-Label (Lee, ICML workshop 2013)."""
+
+import tensorflow as tf
+
+from kerasfer.conventions import choose_preset
+from kerasfer.losses import batch_mean
+from kerasfer.pseudo_labels import hard_pseudo_labels
+from kerasfer.schedules import linear_ramp
+from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.step import Step
+
+PRESETS = {
+    "fer": {"threshold": 0.95, "ramp": 0.4, "loss_weights": {}},
+    "paper": {"threshold": 0.0, "ramp": 0.4, "loss_weights": {"unlabeled": 3.0}},
+}
+
+
+class PseudoLabel(SemiSupervisedModel):
+    """Confident predictions are learned on the very view that made them.
+
+        L = mean H(y, p(x)) + lambda_u r(t) mean 1[max p(u) >= tau] H(argmax p(u), p(u))
+
+    with r(t) a linear ramp, the mean over all unlabelled faces of the batch, masked
+    ones counting as zero. (Two public codes multiply a mask of shape (B, 1) with losses
+    of shape (B,), which trains on all faces.)
+
+    Presets: "fer" is the thresholded form of the semi-supervised literature; "paper"
+    has no threshold and lambda_u 3, on a linear ramp from the start of the run instead
+    of between two chosen epochs.
+
+    *Deviation*: both forward passes move the running batch statistics.
+
+    Args:
+        classifier: see `SemiSupervisedModel`, as for further keywords.
+        preset: "fer" or "paper"; None below takes its value.
+        threshold: tau in [0, 1], inclusive.
+        ramp: fraction of the run over which lambda_u rises from 0.
+
+    Raises:
+        ValueError: another preset.
+
+    >>> model = PseudoLabel(build_classifier("compact", (48, 48, 3), 7))
+    """
+
+    views = ("weak",)
+    loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
+
+    def __init__(
+        self,
+        classifier,
+        preset="fer",
+        threshold=None,
+        ramp=None,
+        loss_weights=None,
+        **kwargs,
+    ):
+        chosen = choose_preset(
+            preset, PRESETS, loss_weights, threshold=threshold, ramp=ramp
+        )
+        super().__init__(classifier, loss_weights=chosen["loss_weights"], **kwargs)
+        self.threshold, self.ramp = chosen["threshold"], chosen["ramp"]
+
+    def scheme_step(self, batch, labels):
+        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        pseudo = self.pseudo_labels(
+            outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
+        )
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            pseudo.labels, self.shifted(outputs["weak"]["logits"])
+        )
+        losses = {
+            "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),
+            "unlabeled": linear_ramp(self.progress(), self.ramp)
+            * batch_mean(pseudo.mask * cross_entropy),
+        }
+        return Step(losses, labels, outputs, pseudo)
