@@ -71,6 +71,8 @@ def aligned(probs, wanted, predicted):
 
     >>> aligned([[0.5, 0.5]], [0.5, 0.5], [0.8, 0.2])  # [[0.2, 0.8]]
     """
+    probs = tf.convert_to_tensor(probs)
+    wanted, predicted = tf.cast(wanted, probs.dtype), tf.cast(predicted, probs.dtype)
     scaled = probs * (wanted + 1e-6) / (predicted + 1e-6)
     return scaled / tf.reduce_sum(scaled, -1, keepdims=True)
 

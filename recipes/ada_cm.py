@@ -75,7 +75,8 @@ class Config:
         require_above_0(self, "temperature")
 
 
-def build_model(config, method, num_classes):
+def build_model(config, method, split):
+    num_classes = split.labeled.num_classes
     schemes, options = kerasfer.schemes, frame_options(config.training)
     classifier = build_classifier(
         config.training,

@@ -55,7 +55,8 @@ class Config:
         require_within(self, 0, 1, "ramp", "centroid_momentum")
 
 
-def build_model(config, method, num_classes):
+def build_model(config, method, split):
+    num_classes = split.labeled.num_classes
     schemes, options = kerasfer.schemes, frame_options(config.training)
     classifier = build_classifier(
         config.training, config.faces.image_shape, num_classes
@@ -87,7 +88,7 @@ def methods(config):
 def data_options(config):
     return {
         "mixup_alpha": config.mixup_alpha,
-        "with_unlabeled": config.centroid_images == "all",
+        "measured_unlabeled": None if config.centroid_images == "all" else 0,
     }
 
 

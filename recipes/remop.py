@@ -79,7 +79,8 @@ class Config:
         require_within(self, 0, 1, "beta")
 
 
-def build_model(config, method, num_classes):
+def build_model(config, method, split):
+    num_classes = split.labeled.num_classes
     schemes, base = kerasfer.schemes, method.removesuffix(_WITH)
     options = frame_options(config.training)
     classifier = build_classifier(

@@ -13,6 +13,7 @@ import yaml
 from conftest import random_faces
 from recipe_runs import RECIPES, imported, parsed, run
 
+from kerasfer.data import from_arrays, protocols
 from kerasfer.faces import cv2, read_image
 
 QUICK = """
@@ -227,6 +228,7 @@ def test_an_image_that_is_none_stops_the_run_by_name(manifest, tmp_path):
     [
         ("margin_mix", ("lambda_U", "tau_d", "alpha", "lambda_M", "mu,")),
         ("ada_cm", ("alpha_1", "alpha_3", "gamma", "T_0", "T_c", "beta", "tau")),
+        ("baselines", ("lambda_u", "tau_e", "tau,", "tau of InPL")),
         ("remop", ("lambda_1", "lambda_2", "L_u", "mixture", "Figure 4", "tau")),
     ],
 )
@@ -294,6 +296,14 @@ def test_remop_on_every_base_beside_the_base_alone(manifest, tmp_path):
         assert 0 <= float(metrics[0][name]) <= 1
 
 
+def split_of(num_classes=7):
+    """What a recipe asks of a split to build its model."""
+    labeled = from_arrays(
+        np.zeros((num_classes, 4, 4, 3), np.uint8), np.arange(num_classes)
+    )
+    return protocols.Split(labeled, labeled, labeled, labeled)
+
+
 def test_recipes_default_to_the_papers():
     ada_cm, remop = imported("ada_cm").Config(), imported("remop").Config()
     for config, rate, epochs, steps in [
@@ -309,10 +319,12 @@ def test_recipes_default_to_the_papers():
             steps,
         )
         assert config.faces.batch_size == 16
-    weights = imported("ada_cm").build_model(ada_cm, "ada_cm", 7).weights_of_losses
+    weights = (
+        imported("ada_cm").build_model(ada_cm, "ada_cm", split_of()).weights_of_losses
+    )
     assert (weights["supervised"], weights["unlabeled"]) == (0.5, 1.0)
     assert weights["contrastive"] == 0.1
-    weights = imported("remop").build_model(remop, "fixmatch+remop", 7)
+    weights = imported("remop").build_model(remop, "fixmatch+remop", split_of())
     weights = weights.weights_of_losses
     assert (weights["unlabeled"], weights["center"]) == (0.2, 1e-4)
     assert weights["simplex"] == 0.1
@@ -328,24 +340,27 @@ def test_recipes_default_to_the_papers():
 def test_ablations_of_ada_cm_are_flags(flags, expected):
     recipe = imported("ada_cm")
     config = parsed(recipe, *flags, "--growth", 2, "--convention", "paper")
-    model = recipe.build_model(config, "ada_cm", 7)
+    model = recipe.build_model(config, "ada_cm", split_of())
     assert {name: model.weights_of_losses[name] for name in expected} == expected
     assert (model.margin.growth, model.margin.floor) == (2, 0.0)
     config = parsed(recipe, "--beside", "fixmatch", "--threshold", 0.5)
-    assert recipe.build_model(config, "fixmatch", 7).threshold == 0.5
+    assert recipe.build_model(config, "fixmatch", split_of()).threshold == 0.5
 
 
 def test_ablations_of_remop_are_flags():
     recipe = imported("remop")
     config = parsed(recipe, "--simplex-weight", 0, "--similarity", "cosine")
-    model = recipe.build_model(config, "supervised+remop", 7)
+    model = recipe.build_model(config, "supervised+remop", split_of())
     (plug_in,) = model.plug_ins
     assert model.weights_of_losses["simplex"] == 0
     assert (plug_in.head.similarity, plug_in.head.mixture) == ("cosine", "logits")
     assert [*recipe.methods(parsed(recipe, "--no-alone"))] == ["fixmatch+remop"]
 
 
-@pytest.mark.parametrize("recipe", ["ada_cm", "remop", "margin_mix"])
+RECIPE_NAMES = ["margin_mix", "ada_cm", "remop", "baselines"]
+
+
+@pytest.mark.parametrize("recipe", RECIPE_NAMES)
 def test_the_short_config_fits_every_recipe(recipe):
     config = parsed(imported(recipe), "--config", RECIPES / "short.yaml")
     assert config.training.epochs * config.training.steps_per_epoch == 1200
@@ -357,6 +372,8 @@ def test_the_short_config_fits_every_recipe(recipe):
         ("ada_cm", ["--temperature", 0], "--temperature: expected more than 0"),
         ("ada_cm", ["--convention", "mine"], "mine"),
         ("remop", ["--beta", 2], "--beta: expected 0 to 1"),
+        ("baselines", ["--scheme", "mixmatch+mixup"], "Received: mixmatch+mixup"),
+        ("baselines", ["--threshold", -1], "--threshold: expected at least 0"),
         ("remop", ["--backbone-weights", "a.pth"], "needs --backbone resnet18"),
         (
             "ada_cm",
@@ -369,3 +386,42 @@ def test_bad_flags_of_the_other_recipes(recipe, flags, error, tmp_path):
     options = ["--rendered-faces", "100", "--protocol", "balanced:labels=8"]
     code, output = run(*flags, *options, recipe=recipe, cwd=tmp_path)
     assert code != 0 and error in output and "Traceback" not in output
+
+
+# --- baselines ------------------------------------------------------------------------
+
+BASELINES = imported("baselines")
+
+
+@pytest.mark.parametrize("name", BASELINES.SCHEMES)
+def test_every_baseline_is_built_with_flags(name):
+    flags = ["--scheme", name, "--unlabeled-weight", 0.5, "--threshold", 0.7]
+    config = parsed(BASELINES, *flags, "--image-size", 32)
+    model = BASELINES.build_model(config, name, split_of())
+    if "unlabeled" in model.weights_of_losses:
+        assert model.weights_of_losses["unlabeled"] == 0.5
+    assert getattr(model, "threshold", 0.7) == 0.7
+
+
+def test_plug_ins_are_added_to_each_scheme():
+    flags = ["--scheme", "fixmatch", "uda+inpl", "--plugin", "abc", "adsh"]
+    config = parsed(BASELINES, *flags)
+    methods = BASELINES.methods(config)
+    assert methods == ["fixmatch+abc+adsh", "uda+inpl+abc+adsh"]
+    model = BASELINES.build_model(config, methods[1], split_of())
+    assert [plug_in.name for plug_in in model.plug_ins] == ["inpl", "abc", "adsh"]
+    assert BASELINES.data_options(config) == {"measured_unlabeled": 4096}
+
+
+def test_baselines_in_one_table(manifest, tmp_path):
+    quick = yaml.safe_load((manifest.parent / "quick.yaml").read_text())
+    del quick["beside"]
+    (tmp_path / "quick.yaml").write_text(yaml.safe_dump(quick))
+    options = ["--manifest", manifest, "--config", tmp_path / "quick.yaml"]
+    options += ["--seeds", 0, "--out", tmp_path / "runs"]
+    names = ["flexmatch", "rul", "fixmatch+adsh", "supervised+abc"]
+    code, output = run(*options, "--scheme", *names, recipe="baselines")
+    assert code == 0, output
+    (folder,) = tmp_path.glob("runs/baselines/*")
+    rows = list(csv.DictReader((folder / "results.csv").open()))
+    assert [row["method"] for row in rows] == names

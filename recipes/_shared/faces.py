@@ -5,6 +5,8 @@ import functools
 import pathlib
 from typing import Literal
 
+import numpy as np
+
 import kerasfer
 
 from .flags import require_at_least, require_within
@@ -90,6 +92,12 @@ def build_training_data(faces, split, model, seed, mixup_alpha):
 
 def build_evaluation_data(faces, part):
     return kerasfer.data.evaluation_dataset(part, image_shape=faces.image_shape)
+
+
+def evenly_spaced(manifest, count):
+    """At most `count` rows of a manifest; None is all."""
+    count = min(len(manifest), count or len(manifest))
+    return manifest.subset(np.linspace(0, len(manifest) - 1, count).astype(int))
 
 
 @functools.cache

@@ -115,7 +115,7 @@ def compile_model(model, training, num_classes):
 
 
 def train(
-    config, method, seed, folder, build_model, mixup_alpha=0.75, with_unlabeled=False
+    config, method, seed, folder, build_model, mixup_alpha=0.75, measured_unlabeled=0
 ):
     """One run; returns its result, from the folder if it is finished already.
 
@@ -123,8 +123,10 @@ def train(
         config: a recipe's, with `faces` and `training`.
         method: the name of what is trained.
         folder: of the run.
-        build_model: (config, method, num_classes) -> model, not compiled.
-        with_unlabeled: whether the end of an epoch needs the unlabelled faces.
+        build_model: (config, method, split) -> model, not compiled.
+        mixup_alpha: of the data set.
+        measured_unlabeled: how many unlabelled faces the end of an epoch sees; None is
+            all.
     """
     import keras
 
@@ -135,10 +137,11 @@ def train(
     keras.utils.set_random_seed(seed)
     split = data.build_split(config.faces, seed)
     kerasfer.data.save_split(split, run.folder / "split.csv")
-    num_classes = split.labeled.num_classes
-    model = build_model(config, method, num_classes)
-    compile_model(model, config.training, num_classes)
-    measured = [split.labeled, split.unlabeled][: 1 + with_unlabeled]
+    model = build_model(config, method, split)
+    compile_model(model, config.training, split.labeled.num_classes)
+    measured = [split.labeled]
+    if measured_unlabeled != 0:
+        measured.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
     update = kerasfer.callbacks.EpochUpdate(
         *(data.build_evaluation_data(config.faces, part) for part in measured)
     )

@@ -1,0 +1,164 @@
+r"""The baselines of the papers' tables on the same few labels, in one table.
+
+    python recipes/baselines.py --scheme mean_teacher                 (rendered faces)
+    python recipes/baselines.py --config recipes/short.yaml \
+        --scheme supervised pseudo_label mean_teacher mixmatch remixmatch uda fixmatch \
+        flexmatch ada_cm progressive_teacher
+    python recipes/baselines.py --config recipes/short.yaml \
+        --protocol imbalanced:n1=500,gamma=50 \
+        --scheme fixmatch fixmatch+abc fixmatch+adsh fixmatch+inpl fixmatch+remop cpe
+
+A name is a scheme, or a scheme and plug-ins joined by "+"; `--plugin` adds plug-ins to
+each scheme of `--scheme`. Epochs, iterations, batch and rate are those of Ada-CM's
+comparison (16,000 steps), the schemes' settings those of the preset "fer"; `--preset
+paper` takes each paper's own. Published numbers stand in the README.
+"""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from _shared import study
+from _shared.faces import Faces
+from _shared.flags import require_at_least
+from _shared.training import Training, build_classifier, frame_options
+
+import kerasfer
+
+SCHEMES = (
+    "supervised", "pseudo_label", "mean_teacher", "mixmatch", "remixmatch", "uda",
+    "fixmatch", "flexmatch", "ada_cm", "cpe", "rul", "mek", "progressive_teacher",
+)  # fmt: skip
+PLUG_INS = ("remop", "abc", "adsh", "inpl")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    faces: Faces = Faces(batch_size=16)
+    training: Training = Training(
+        dropout=0.5,
+        learning_rate=5e-4,
+        schedule="constant",
+        adam_epsilon=1e-8,
+        epochs=20,
+        steps_per_epoch=800,
+    )
+    scheme: tuple[str, ...] = ("fixmatch",)
+    """Of supervised, pseudo_label, mean_teacher, mixmatch, remixmatch, uda, fixmatch,
+    flexmatch, ada_cm, cpe, rul, mek, progressive_teacher; each may have "+plugin"."""
+    plugin: tuple[Literal["remop", "abc", "adsh", "inpl"], ...] = ()
+    """Plug-ins to add to each scheme."""
+    preset: Literal["fer", "paper"] = "fer"
+    """Settings of schemes that have two: for few faces, or the paper's own."""
+
+    threshold: float | None = None
+    """tau, of schemes and plug-ins that have one; None is each one's own."""
+    unlabeled_weight: float | None = None
+    """lambda_u, of schemes that have one; None is each one's own."""
+    tsa: Literal["linear", "exp", "log"] | None = None
+    """Training signal annealing of UDA."""
+    energy_cutoff: float | None = None
+    """tau_e of InPL; None calibrates it on the labelled faces."""
+    energy_margin: float = 0.0
+    """tau of InPL's adaptive margin; 0.5 in the paper, off in its code."""
+    center_init: Literal["normal", "labeled_mean"] = "labeled_mean"
+    """Where the prototypes of ReMoP start."""
+    unit_embedding: bool = True
+    """Whether Ada-CM's last layer works on embeddings of length 1, as its code."""
+    measured_faces: int = 4096
+    """Unlabelled faces on which Adsh measures its thresholds after each epoch."""
+
+    def __post_init__(self):
+        require_at_least(self, 1, "measured_faces")
+        for name in self.scheme:
+            scheme, *plug_ins = name.split("+")
+            if scheme not in SCHEMES or not set(plug_ins) <= set(PLUG_INS):
+                raise ValueError(
+                    f"--scheme: expected one of {', '.join(SCHEMES)}, with +"
+                    f"{', +'.join(PLUG_INS)} if wanted. Received: {name}."
+                )
+        for name in ("threshold", "unlabeled_weight"):
+            if getattr(self, name) is not None:
+                require_at_least(self, 0, name)
+
+
+def methods(config):
+    return ["+".join([name, *config.plugin]) for name in config.scheme]
+
+
+def build_model(config, method, split):
+    name, *plug_ins = method.split("+")
+    counts = np.bincount(split.labeled.labels, minlength=split.labeled.num_classes)
+    classifier = build_classifier(
+        config.training,
+        config.faces.image_shape,
+        split.labeled.num_classes,
+        unit_embedding=config.unit_embedding and name == "ada_cm",
+    )
+    options = frame_options(config.training)
+    options["plug_ins"] = [plug_in(config, p, counts) for p in plug_ins]
+    if config.unlabeled_weight is not None and name not in ("supervised", "rul", "mek"):
+        options["loss_weights"] = {"unlabeled": config.unlabeled_weight}
+    return scheme(config, name, classifier, counts, len(split.unlabeled), options)
+
+
+def scheme(config, name, classifier, counts, num_unlabeled, options):
+    schemes = kerasfer.schemes
+    threshold = {} if config.threshold is None else {"threshold": config.threshold}
+    preset = {"preset": config.preset}
+    if name in ("supervised", "rul", "ada_cm", "progressive_teacher"):
+        classes = {
+            "supervised": schemes.Supervised,
+            "rul": schemes.RUL,
+            "ada_cm": schemes.AdaCM,
+            "progressive_teacher": schemes.ProgressiveTeacher,
+        }
+        return classes[name](classifier, **options)
+    if name in ("mean_teacher", "mixmatch", "remixmatch"):
+        classes = {
+            "mean_teacher": schemes.MeanTeacher,
+            "mixmatch": schemes.MixMatch,
+            "remixmatch": schemes.ReMixMatch,
+        }
+        return classes[name](classifier, **preset, **options)
+    if name == "pseudo_label":
+        return schemes.PseudoLabel(classifier, **preset, **threshold, **options)
+    if name == "uda":
+        return schemes.UDA(classifier, tsa=config.tsa, **preset, **threshold, **options)
+    if name == "fixmatch":
+        return schemes.FixMatch(classifier, **threshold, **options)
+    if name == "flexmatch":
+        return schemes.FlexMatch(classifier, num_unlabeled, **threshold, **options)
+    if name == "cpe":
+        return schemes.CPE(classifier, counts, **threshold, **options)
+    return schemes.MEK(classifier, counts, **options)
+
+
+def plug_in(config, name, counts):
+    schemes = kerasfer.schemes
+    threshold = {} if config.threshold is None else {"threshold": config.threshold}
+    if name == "abc":
+        return schemes.ABC(counts, **threshold)
+    if name == "adsh":
+        return schemes.Adsh(counts, **threshold)
+    if name == "inpl":
+        cutoff = config.energy_cutoff
+        return schemes.InPL(
+            len(counts),
+            "calibrated" if cutoff is None else cutoff,
+            margin=config.energy_margin,
+        )
+    return schemes.ReMoP(
+        len(counts),
+        center_init=config.center_init,
+        unlabeled_factor=1.0,  # lambda_u is the same with and without
+    )
+
+
+def data_options(config):
+    measures = any("adsh" in method for method in methods(config))
+    return {"measured_unlabeled": config.measured_faces if measures else 0}
+
+
+if __name__ == "__main__":
+    study.run("baselines", Config, methods, build_model, data_options)
