@@ -35,8 +35,8 @@ def large_margin_loss(targets, embeddings, centroids):
     *negative* when training succeeds: -sqrt(2K/(K-1)) at a perfect simplex. Centroids
     are constants for the gradient.
 
-    Source: Florea et al., BMVC 2019, Eq. 3, averaged by the caller rather than summed;
-    the soft form is the only one linear in the label, as MixUp needs.
+    Source: Racoviteanu et al., BMVC 2019, Eq. 3, averaged by the caller rather than
+    summed; the soft form is the only one linear in the label, as MixUp needs.
 
     Args:
         targets: int (batch,) class indices; or float (batch, num_classes), rows sum to
