@@ -8,8 +8,8 @@ r"""A scheme with and without ReMoP, on few labels of which some classes have fe
         --backbone-weights resnet18_msceleb.pth --normalization imagenet
 
 Epochs, iterations, batch, learning rate and weights are the paper's for RAF-DB; for
-FER+ it has `--epochs 80 --batch-size 32`. That is 100,000 steps: hours a method on two
-CPU cores, so take short.yaml there. Paper (ResNet-18 pretrained on faces, best test
+FER+ it has `--epochs 80 --batch-size 32`. That is 100,000 steps: take short.yaml on a
+CPU. Paper (ResNet-18 pretrained on faces, best test
 epoch, 3 seeds): FER+ with n1=1000, gamma=150, overall / mean class: FixMatch 82.0 /
 54.3, with ReMoP 83.0 / 57.1 %.
 
