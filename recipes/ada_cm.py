@@ -6,9 +6,9 @@ r"""Ada-CM beside supervised training and FixMatch on the same few labels.
         --seeds 0 1 2 3 4 --image-size 224 --pad 0.036 --backbone resnet18 \
         --backbone-weights resnet18_msceleb.pth --normalization imagenet
 
-Epochs, iterations, batch, learning rate and weights are the paper's: 16,000 steps. Paper (ResNet-18
-pretrained on faces, best test epoch, 5 seeds): RAF-DB with 100 / 400 / 2000 / 4000
-labels 62.4 / 74.4 / 82.1 / 84.4 %.
+Epochs, iterations, batch, learning rate and weights are the paper's: 16,000 steps.
+Paper (ResNet-18 pretrained on faces, best test epoch, 5 seeds): RAF-DB with 100 / 400 /
+2000 / 4000 labels 62.4 / 74.4 / 82.1 / 84.4 %.
 
 Rows of its Table 1: the baseline and fixed thresholds by `--beside supervised fixmatch
 --threshold 0.5` (0.8, 0.95); L_u alone by `--contrastive-weight 0`; L_c alone by

@@ -103,35 +103,26 @@ def build_model(config, method, split):
 
 
 def scheme(config, name, classifier, counts, num_unlabeled, options):
-    schemes = kerasfer.schemes
+    schemes, preset = kerasfer.schemes, {"preset": config.preset}
     threshold = {} if config.threshold is None else {"threshold": config.threshold}
-    preset = {"preset": config.preset}
-    if name in ("supervised", "rul", "ada_cm", "progressive_teacher"):
-        classes = {
-            "supervised": schemes.Supervised,
-            "rul": schemes.RUL,
-            "ada_cm": schemes.AdaCM,
-            "progressive_teacher": schemes.ProgressiveTeacher,
-        }
-        return classes[name](classifier, **options)
-    if name in ("mean_teacher", "mixmatch", "remixmatch"):
-        classes = {
-            "mean_teacher": schemes.MeanTeacher,
-            "mixmatch": schemes.MixMatch,
-            "remixmatch": schemes.ReMixMatch,
-        }
-        return classes[name](classifier, **preset, **options)
-    if name == "pseudo_label":
-        return schemes.PseudoLabel(classifier, **preset, **threshold, **options)
-    if name == "uda":
-        return schemes.UDA(classifier, tsa=config.tsa, **preset, **threshold, **options)
-    if name == "fixmatch":
-        return schemes.FixMatch(classifier, **threshold, **options)
-    if name == "flexmatch":
-        return schemes.FlexMatch(classifier, num_unlabeled, **threshold, **options)
-    if name == "cpe":
-        return schemes.CPE(classifier, counts, **threshold, **options)
-    return schemes.MEK(classifier, counts, **options)
+    counted = {"class_counts": counts}
+    indexed = {"num_unlabeled": num_unlabeled}
+    scheme_class, settings = {
+        "supervised": (schemes.Supervised, {}),
+        "pseudo_label": (schemes.PseudoLabel, {**preset, **threshold}),
+        "mean_teacher": (schemes.MeanTeacher, preset),
+        "mixmatch": (schemes.MixMatch, preset),
+        "remixmatch": (schemes.ReMixMatch, preset),
+        "uda": (schemes.UDA, {"tsa": config.tsa, **preset, **threshold}),
+        "fixmatch": (schemes.FixMatch, threshold),
+        "flexmatch": (schemes.FlexMatch, {**indexed, **threshold}),
+        "ada_cm": (schemes.AdaCM, {}),
+        "cpe": (schemes.CPE, {**counted, **threshold}),
+        "rul": (schemes.RUL, {}),
+        "mek": (schemes.MEK, counted),
+        "progressive_teacher": (schemes.ProgressiveTeacher, {}),
+    }[name]
+    return scheme_class(classifier, **settings, **options)
 
 
 def plug_in(config, name, counts):
