@@ -10,9 +10,8 @@ from kerasfer.losses.reductions import gathered
 class LabelMemory(keras.layers.Layer):
     """The last label of each of many faces, and how many have each.
 
-    Two bytes a face; a step costs a copy of them (0.4 ms for a million faces,
-    tests/benchmarks/label_memory.py), not a
-    count.
+    Two bytes a face; a step costs a copy of them, not a count (0.4 ms for a million
+    faces on one CPU: `tests/benchmarks/label_memory.py`).
 
     Attributes:
         labels: int16 (size,), -1 for a face without a label yet.
