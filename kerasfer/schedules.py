@@ -32,6 +32,22 @@ def bounded_ramp(progress, length, steps_done, most_steps):
     )
 
 
+def linear_decay(progress, final):
+    """Falls (or rises) linearly from 1 to `final` over a run.
+
+    Args:
+        progress: float scalar in [0, 1], the fraction of the run that is done.
+        final: factor at the end.
+
+    Returns:
+        float scalar.
+
+    >>> float(linear_decay(0.5, final=0.0))
+    0.5
+    """
+    return 1.0 + (final - 1.0) * tf.cast(progress, tf.float32)
+
+
 def sigmoid_ramp(progress, length):
     """Rises as exp(-5 (1 - t)^2) from 0.0067 to 1 over the first `length` of a run.
 

@@ -1,5 +1,6 @@
 """Small classifiers and faces that the tests share."""
 
+import dataclasses
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -64,6 +65,31 @@ def map_classifier(num_classes=3, side=4, width=5, dtype=None):
     probs = keras.layers.Activation("softmax", dtype="float32")(logits)
     return keras.Model(
         images, {"embedding": embedding, "logits": logits, "probs": probs}
+    )
+
+
+def au_classifier(num_aus=4, side=4, width=5, dtype=None):
+    """As `map_classifier`, with action units that do not exclude each other."""
+    base = map_classifier(num_aus, side, width, dtype)
+    probs = keras.layers.Activation("sigmoid", dtype="float32")(base.output["logits"])
+    return keras.Model(base.input, {**base.output, "probs": probs})
+
+
+def faces_with_action_units(num_images, num_aus=4, side=8, seed=0):
+    """Noise with annotations: unit m is visible as a brighter row m, one in eight of
+    them is not annotated, and no face has an expression."""
+    faces = random_faces(num_images, side=side, seed=seed)
+    rng = np.random.default_rng(seed)
+    units = rng.random((num_images, num_aus)).astype(np.float32)
+    images = faces.images.copy()
+    images[:, :num_aus] = np.maximum(images[:, :num_aus], 240 * units[..., None, None])
+    units[rng.random(units.shape) < 1 / 8] = -1
+    return dataclasses.replace(
+        faces,
+        images=images,
+        class_names=(),
+        action_units=units,
+        au_names=("AU1", "AU4", "AU6", "AU12")[:num_aus],
     )
 
 

@@ -13,6 +13,7 @@ LAYERS = [
     {"schemes", "plug_ins", "callbacks", "data", "metrics"},
     {"classifiers", "layers", "backbones", "augment"},
     {
+        "action_units",
         "conventions",
         "pseudo_labels",
         "losses",

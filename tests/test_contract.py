@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import map_classifier, random_faces
+from conftest import (
+    au_classifier,
+    faces_with_action_units,
+    map_classifier,
+    random_faces,
+)
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
@@ -20,10 +25,12 @@ from kerasfer.schemes import (
     FixMatch,
     FlexMatch,
     InPL,
+    LargeMargin,
     MarginMix,
     MeanTeacher,
     MixMatch,
     ProgressiveTeacher,
+    PseudoEmotion,
     PseudoLabel,
     ReMixMatch,
     ReMoP,
@@ -32,6 +39,9 @@ from kerasfer.schemes import (
 
 LABELED, UNLABELED = random_faces(12, side=4), random_faces(16, side=4, seed=1)
 NUM_CLASSES = 3
+ANNOTATED = faces_with_action_units(12, side=4)
+NOT_ANNOTATED = faces_with_action_units(16, side=4, seed=1)
+EMOTIONS = {"happiness": (6, 12), "sadness": (1, 4)}
 
 
 class Everything(PlugIn):
@@ -99,6 +109,13 @@ def gently(scheme, unlabeled=1.0, **settings):
     return build
 
 
+def pseudo_emotion(classifier, **options):
+    """On faces with action units, for which the classifier has other outputs."""
+    classifier = au_classifier(dtype=classifier.dtype_policy.name)
+    names = ANNOTATED.au_names
+    return PseudoEmotion(classifier, names, EMOTIONS, margin_weight=0.05, **options)
+
+
 SCHEMES = {
     "supervised": Supervised,
     "fixmatch": lambda c, **options: FixMatch(c, threshold=0.3, **options),
@@ -116,6 +133,12 @@ SCHEMES = {
     "cpe": gently(CPE, class_counts=COUNTS, threshold=0.3, cuts=(1, 2)),
     "rul": RUL,
     "mek": lambda c, **options: MEK(c, COUNTS, **options),
+    # Weights at which the loss does not pass through 0, nor centroids fly apart.
+    "large_margin": lambda c, **options: LargeMargin(c, margin_weight=0.2, **options),
+    "island": lambda c, **options: LargeMargin(
+        c, "island", margin_weight=0.05, pair_weight=0.1, **options
+    ),
+    "pseudo_emotion": pseudo_emotion,
 }
 WITH_BATCH_STATISTICS = {"cpe", "rul"}  # or dropout: they differ with the split
 PLUG_INS = {
@@ -137,6 +160,7 @@ PAIRS += [
     for plug_in in ("both", "abc", "adsh", "inpl")
 ]
 PAIRS += [("supervised", "abc"), ("uda", "inpl"), ("pseudo_label", "adsh")]
+PAIRS += [("large_margin", "remop"), ("large_margin", "adsh")]
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)
@@ -165,18 +189,26 @@ def build(scheme, plug_ins=(), optimizer=None, dtype=None, **options):
     keras.utils.set_random_seed(5)  # the same classifier with and without plug-ins
     model = scheme(map_classifier(dtype=dtype), plug_ins=plug_ins, **options)
     model.compile(optimizer or keras.optimizers.SGD(0.1))
-    if hasattr(model, "centroids"):  # as after a first epoch
-        model.epoch_end(evaluation_dataset(LABELED), None)
+    if isinstance(model, (MarginMix, LargeMargin, PseudoEmotion)):
+        # As after a first epoch: there are centroids.
+        model.epoch_end(evaluation_dataset(faces_of(model)[0]), None)
     return model
+
+
+def faces_of(model):
+    """Labelled and unlabelled faces."""
+    if isinstance(model, PseudoEmotion):
+        return ANNOTATED, NOT_ANNOTATED
+    return LABELED, UNLABELED
 
 
 def dataset(model, **options):
     options = {"views": model.all_views, "batch_size": 8, "seed": 2, **options}
-    return training_dataset(LABELED, UNLABELED, **options)
+    return training_dataset(*faces_of(model), **options)
 
 
 def fit(model, steps=3, epochs=1, **options):
-    update = EpochUpdate(evaluation_dataset(LABELED), evaluation_dataset(UNLABELED))
+    update = EpochUpdate(*map(evaluation_dataset, faces_of(model)))
     history = model.fit(
         dataset(model, **options),
         steps_per_epoch=steps,
@@ -234,8 +266,9 @@ def test_weights_are_all_the_state_there_is(scheme, plug_ins, tmp_path):
 
 def test_a_class_absent_from_the_batch_gives_finite_gradients(scheme, plug_ins):
     model = build(scheme, plug_ins)
-    one_class = LABELED.subset(LABELED.labels == 0)
-    data = training_dataset(one_class, UNLABELED, model.all_views, 8)
+    labeled, unlabeled = faces_of(model)
+    one_class = labeled.subset(labeled.labels == 0)
+    data = training_dataset(one_class, unlabeled, model.all_views, 8)
     batch, label = next(iter(data))
     model.train_step((batch, label))
     assert all(np.isfinite(values).all() for values in state(model).values())
@@ -343,7 +376,8 @@ def test_a_plug_in_with_zero_weight_changes_nothing(any_scheme):
     alone = build(scheme)
     silent = build(scheme, (Silent,), loss_weights={"head": 0.0})
     fit(alone), fit(silent, views=silent.all_views)
-    ours, theirs = (m.infer(LABELED.images, averaged=False) for m in (alone, silent))
+    images = faces_of(alone)[0].images
+    ours, theirs = (m.infer(images, averaged=False) for m in (alone, silent))
     for name in ours:
         # The same sums in another graph: numbers near 1, rounded at 2^-24 many times.
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-5, atol=1e-5)
@@ -354,8 +388,9 @@ def test_the_classifier_ships_without_the_scheme(scheme, plug_ins, tmp_path):
     fit(model)
     model.inference_classifier.save(tmp_path / "classifier.keras")
     shipped = keras.models.load_model(tmp_path / "classifier.keras")
-    expected = model.predict(evaluation_dataset(LABELED), verbose=0)
-    np.testing.assert_allclose(shipped(LABELED.images)["probs"], expected, rtol=1e-5)
+    faces = faces_of(model)[0]
+    expected = model.predict(evaluation_dataset(faces), verbose=0)
+    np.testing.assert_allclose(shipped(faces.images)["probs"], expected, rtol=1e-5)
 
 
 def test_fixmatch_that_trusts_nothing_is_supervised():

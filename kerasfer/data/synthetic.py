@@ -8,11 +8,12 @@ same for one version of OpenCV and within a grey level across versions.
 
 import numpy as np
 
+from kerasfer.action_units import EMOTIONET
 from kerasfer.data.face_drawing import Pen, draw_face
 from kerasfer.data.manifest import Manifest
 from kerasfer.faces import EXPRESSIONS, cv2, resize, with_channels
 
-ACTION_UNITS = (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)
+ACTION_UNITS = tuple(int(name.removeprefix("AU")) for name in EMOTIONET)
 DOMAINS = ("posed", "wild")
 
 # Expression -> action unit -> (chance that it takes part, intensity relative to the
@@ -134,7 +135,7 @@ def render_manifest(num_faces, seed, test_share=0.2, **options):
         labels=labels,
         class_names=EXPRESSIONS,
         action_units=units,
-        au_names=tuple(f"AU{number}" for number in ACTION_UNITS),
+        au_names=EMOTIONET,
         subjects=None,
         parts=np.where(in_test, "test", "train"),
         images=images,

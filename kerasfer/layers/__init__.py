@@ -1,6 +1,7 @@
 """Layers with a named state and one update rule each, and normalisation."""
 
 from kerasfer.layers.centroids import ClassCentroids, class_sums
+from kerasfer.layers.class_margin import MARGIN_LOSSES, ClassMargin
 from kerasfer.layers.confidence_margin import ConfidenceMargin
 from kerasfer.layers.label_memory import LabelMemory
 from kerasfer.layers.normalization import (
@@ -11,8 +12,10 @@ from kerasfer.layers.normalization import (
 from kerasfer.layers.prototype_head import PrototypeHead
 
 __all__ = [
+    "MARGIN_LOSSES",
     "NORMALIZATIONS",
     "ClassCentroids",
+    "ClassMargin",
     "ConfidenceMargin",
     "ImageNormalization",
     "LabelMemory",

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kerasfer._compat import add_state
+from kerasfer.losses.margin import unit
 from kerasfer.losses.reductions import all_reduce_sum
 
 
@@ -47,6 +48,38 @@ class ClassCentroids(keras.layers.Layer):
         blend = momentum * centroids + (1.0 - momentum) * means
         return ((self.centroids, tf.where(moves[:, None], blend, centroids)),)
 
+    def stepped(self, embeddings, memberships, rate, pair_weight=0.0):
+        """The state after a step towards a batch's faces, one way for each class:
+
+            c_j <- c_j - a (sum_{i of j} (c_j - f_i) / (1 + n_j)
+                            + lambda_1/(K-1) sum_{k != j} d cos(c_j, c_k) / d c_j)
+
+        The first term is the update of the center loss (Wen et al., ECCV 2016), the
+        second, which turns centroids away from each other, that of the island loss (Cai
+        et al., FG 2018; over the known classes). A class that is absent from the
+        (global) batch moves by the second alone; one seen for the first time takes the
+        mean of its faces.
+
+        Args:
+            embeddings: float (batch, width).
+            memberships: float (batch, num_classes): one-hot, zeros for a face that does
+                not count.
+            rate: a, in [0, 1].
+            pair_weight: lambda_1 >= 0.
+
+        Returns:
+            ((variable, new value), ...), for the frame to apply.
+        """
+        centroids, known = map(tf.convert_to_tensor, (self.centroids, self.known))
+        sums, counts = class_sums(tf.stop_gradient(embeddings), memberships)
+        sums, counts = all_reduce_sum(sums), all_reduce_sum(counts)
+        pull = (counts[:, None] * centroids - sums) / (1.0 + counts[:, None])
+        step = pull + pair_weight * _mean_turn(centroids, known)
+        means = tf.math.divide_no_nan(sums, counts[:, None])
+        moved = tf.where(known[:, None] > 0, centroids - rate * step, means)
+        present = tf.cast(counts > 0, tf.float32)
+        return ((self.centroids, moved), (self.known, tf.maximum(known, present)))
+
     def set_means(self, sums, counts):
         """Sets centroids to sums / counts; a class with count 0 stays as it was."""
         present = tf.cast(counts > 0, tf.float32)
@@ -68,3 +101,15 @@ def class_sums(embeddings, memberships):
     """
     sums = tf.matmul(memberships, embeddings, transpose_a=True)
     return sums, tf.reduce_sum(memberships, 0)
+
+
+def _mean_turn(centroids, known):
+    """sum_{k != j} d cos(c_j, c_k) / d c_j over K - 1, of the K known classes."""
+    directions = unit(centroids) * known[:, None]
+    cosines = tf.matmul(directions, directions, transpose_b=True)
+    cosines = tf.linalg.set_diag(cosines, tf.zeros_like(known))
+    others = tf.reduce_sum(directions, 0) - directions
+    turns = others - tf.reduce_sum(cosines, 1, keepdims=True) * directions
+    lengths = tf.norm(centroids, axis=1, keepdims=True)
+    turns = tf.math.divide_no_nan(turns * known[:, None], lengths)
+    return turns / tf.maximum(tf.reduce_sum(known) - 1.0, 1.0)

@@ -1,16 +1,30 @@
 """Losses as pure functions: unreduced, (batch,), and the means that reduce them."""
 
+from kerasfer.losses.action_units import (
+    action_unit_cross_entropy,
+    action_unit_error,
+)
 from kerasfer.losses.contrastive import info_nce
 from kerasfer.losses.cross_entropy import cross_entropy, probability_error
-from kerasfer.losses.margin import center_loss, large_margin_loss, unit_distances
+from kerasfer.losses.margin import (
+    center_loss,
+    island_loss,
+    island_penalty,
+    large_margin_loss,
+    unit_distances,
+)
 from kerasfer.losses.reductions import batch_mean, masked_mean
 from kerasfer.losses.simplex import simplex_etf_penalty
 
 __all__ = [
+    "action_unit_cross_entropy",
+    "action_unit_error",
     "batch_mean",
     "center_loss",
     "cross_entropy",
     "info_nce",
+    "island_loss",
+    "island_penalty",
     "large_margin_loss",
     "masked_mean",
     "probability_error",

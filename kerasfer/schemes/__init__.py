@@ -6,11 +6,13 @@ from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.cpe import CPE
 from kerasfer.schemes.fixmatch import FixMatch
 from kerasfer.schemes.flexmatch import FlexMatch
+from kerasfer.schemes.large_margin import LargeMargin
 from kerasfer.schemes.margin_mix import MarginMix
 from kerasfer.schemes.mean_teacher import MeanTeacher
 from kerasfer.schemes.mek import MEK
 from kerasfer.schemes.mixmatch import MixMatch
 from kerasfer.schemes.progressive_teacher import ProgressiveTeacher
+from kerasfer.schemes.pseudo_emotion import PseudoEmotion
 from kerasfer.schemes.pseudo_label import PseudoLabel
 from kerasfer.schemes.remixmatch import ReMixMatch
 from kerasfer.schemes.rul import RUL
@@ -26,6 +28,7 @@ __all__ = [
     "FixMatch",
     "FlexMatch",
     "InPL",
+    "LargeMargin",
     "MEK",
     "MarginMix",
     "MeanTeacher",
@@ -33,6 +36,7 @@ __all__ = [
     "PlugIn",
     "ProgressiveTeacher",
     "Pseudo",
+    "PseudoEmotion",
     "PseudoLabel",
     "RUL",
     "ReMixMatch",

@@ -53,6 +53,7 @@ class SemiSupervisedModel(keras.Model):
         weak_training: whether the weak views of unlabelled faces are forwarded in
             training mode, with dropout and batch statistics, moving the running ones
             (as Ada-CM and ReMoP do); else in inference mode, which moves nothing.
+        num_pseudo_classes: of pseudo-labels; None is the classifier's.
 
     Raises:
         ValueError: outputs missing in the classifier, or a loss weight for no loss.
@@ -71,6 +72,7 @@ class SemiSupervisedModel(keras.Model):
         ema_warmup=True,
         ema_statistics=True,
         weak_training=True,
+        num_pseudo_classes=None,
         **kwargs,
     ):
         check_classifier(classifier)
@@ -90,7 +92,7 @@ class SemiSupervisedModel(keras.Model):
             name: keras.metrics.Mean(name="loss" if name == "total" else f"{name}_loss")
             for name in ("total", *self.weights_of_losses)
         }
-        num_classes = classifier.output["probs"].shape[-1]
+        num_classes = num_pseudo_classes or classifier.output["probs"].shape[-1]
         self.pseudo_label_quality = PseudoLabelQuality(num_classes)
         self.steps_done = add_state(self, "steps_done", ())
         self.steps_of_run = add_state(self, "steps_of_run", ())
@@ -153,7 +155,7 @@ class SemiSupervisedModel(keras.Model):
     @property
     def all_views(self):
         """Entries of the batch that the scheme and its plug-ins read."""
-        views = [*type(self).views]
+        views = [*self.views]
         for plug_in in self.plug_ins:
             views += [view for view in plug_in.views if view not in views]
         return tuple(views)

@@ -2,12 +2,13 @@
 
 import tensorflow as tf
 
-from kerasfer.layers import ClassCentroids, class_sums
+from kerasfer.layers import ClassCentroids
 from kerasfer.losses import batch_mean, large_margin_loss, probability_error
 from kerasfer.mixup import mixup
 from kerasfer.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
 from kerasfer.schedules import linear_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.class_means import summed_embeddings
 from kerasfer.schemes.step import Step
 
 _CENTROID_IMAGES = ("labeled", "all")
@@ -129,7 +130,12 @@ class MarginMix(SemiSupervisedModel):
 
     def epoch_end(self, labeled, unlabeled):
         """Re-estimates the centroids over whole data sets, by the averaged weights."""
-        parts = [self._class_sums(labeled, lambda labels, _: labels)]
+        num_classes = self.centroids.known.shape[0]
+        parts = [
+            summed_embeddings(
+                self, labeled, lambda labels, _: tf.one_hot(labels, num_classes)
+            )
+        ]
         if self.centroid_images == "all" and tf.reduce_max(self.centroids.known) > 0:
             if unlabeled is None:
                 raise ValueError(
@@ -137,8 +143,8 @@ class MarginMix(SemiSupervisedModel):
                     "the callback: EpochUpdate(labeled, unlabeled)."
                 )
             parts.append(
-                self._class_sums(
-                    unlabeled, lambda _, outputs: self._memberships(outputs)
+                summed_embeddings(
+                    self, unlabeled, lambda _, outputs: self._memberships(outputs)
                 )
             )
         sums, counts = (tf.add_n(list(terms)) for terms in zip(*parts, strict=True))
@@ -152,16 +158,6 @@ class MarginMix(SemiSupervisedModel):
             self.membership,
             self.temperature,
         )
-
-    def _class_sums(self, dataset, memberships_of):
-        num_classes = self.centroids.known.shape[0]
-        total = None
-        for images, labels in dataset:
-            outputs = self.infer(images)
-            one_hot = tf.one_hot(labels, num_classes)
-            part = class_sums(outputs["embedding"], memberships_of(one_hot, outputs))
-            total = part if total is None else tuple(map(tf.add, total, part))
-        return total
 
 
 def _hardest(q, ready):

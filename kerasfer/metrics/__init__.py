@@ -1,0 +1,22 @@
+"""Metrics that hold counts and divide at the end: exact for any batch size."""
+
+from kerasfer.metrics.action_units import PerAUF1, fitted_thresholds
+from kerasfer.metrics.counting import result_names
+from kerasfer.metrics.expressions import (
+    ConfusionMatrix,
+    MacroF1,
+    MeanClassAccuracy,
+    PredictionScores,
+)
+from kerasfer.metrics.pseudo_labels import PseudoLabelQuality
+
+__all__ = [
+    "ConfusionMatrix",
+    "MacroF1",
+    "MeanClassAccuracy",
+    "PerAUF1",
+    "PredictionScores",
+    "PseudoLabelQuality",
+    "fitted_thresholds",
+    "result_names",
+]

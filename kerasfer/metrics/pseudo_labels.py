@@ -1,0 +1,80 @@
+"""How good pseudo-labels are."""
+
+import tensorflow as tf
+
+from kerasfer.metrics.counting import CountingMetric
+
+
+class PseudoLabelQuality(CountingMetric):
+    """How many unlabelled faces got a pseudo-label, and how many of those were right.
+
+    `result()` gives two scalars for the progress bar: `mask_rate`, the share of faces
+    whose pseudo-label passed, and `pseudo_label_accuracy`, the share of right ones
+    among those of known class. `per_class()` gives the rest.
+
+    Args:
+        num_classes: of the problem.
+
+    >>> quality = PseudoLabelQuality(2)
+    >>> quality.update_state([0, 0, 1], [1.0, 0.0, 1.0], [0, 0, 0])
+    >>> quality.result()  # {"mask_rate": 0.667, "pseudo_label_accuracy": 0.5}
+    """
+
+    def __init__(self, num_classes, name="pseudo_label_quality", **kwargs):
+        super().__init__(name=name, **kwargs)
+        # True class by pseudo-label, of faces whose class is known.
+        self.kept = self.counts_of("kept", (num_classes, num_classes))
+        self.seen = self.counts_of("seen", (num_classes,))
+        # By pseudo-label, of all faces.
+        self.passed = self.counts_of("passed", (num_classes,))
+        self.unsure = self.counts_of("unsure", (num_classes,))
+
+    def update_state(self, pseudo_labels, mask, labels):
+        """Counts a batch.
+
+        Args:
+            pseudo_labels: int (batch,).
+            mask: float (batch,), 1 = passed.
+            labels: int (batch,), true classes, -1 = unknown.
+        """
+        num_classes = self.seen.shape[0]
+        mask = tf.cast(mask, tf.float32)[:, None]
+        true = tf.one_hot(labels, num_classes)
+        pseudo = tf.one_hot(pseudo_labels, num_classes)
+        self.kept.assign_add(tf.matmul(true, pseudo * mask, transpose_a=True))
+        self.seen.assign_add(tf.reduce_sum(true, 0))
+        self.passed.assign_add(tf.reduce_sum(pseudo * mask, 0))
+        self.unsure.assign_add(tf.reduce_sum(pseudo * (1.0 - mask), 0))
+
+    def result(self):
+        kept = tf.convert_to_tensor(self.kept)
+        passed = tf.reduce_sum(tf.convert_to_tensor(self.passed))
+        unsure = tf.reduce_sum(tf.convert_to_tensor(self.unsure))
+        return {
+            "mask_rate": tf.math.divide_no_nan(passed, passed + unsure),
+            "pseudo_label_accuracy": tf.math.divide_no_nan(
+                tf.linalg.trace(kept), tf.reduce_sum(kept)
+            ),
+        }
+
+    def per_class(self):
+        """Counts and rates per class, each float32 (num_classes,).
+
+        Passed, unsure: how many faces were given the class with and without passing,
+        the histogram of pseudo-labels and the sizes of Ada-CM's subsets I and II.
+        Coverage: of the faces of a true class, the share with any pseudo-label.
+        Precision: of the faces given a class, the share that is of it. Recall: of the
+        faces of a true class, the share given it. 0/0 is 0; without any known class the
+        three are NaN.
+        """
+        kept = tf.convert_to_tensor(self.kept)
+        seen = tf.convert_to_tensor(self.seen)
+        right = tf.linalg.diag_part(kept)
+        unknown = tf.where(tf.reduce_sum(seen) > 0, 0.0, float("nan"))
+        return {
+            "passed": tf.convert_to_tensor(self.passed),
+            "unsure": tf.convert_to_tensor(self.unsure),
+            "coverage": tf.math.divide_no_nan(tf.reduce_sum(kept, 1), seen) + unknown,
+            "precision": tf.math.divide_no_nan(right, tf.reduce_sum(kept, 0)) + unknown,
+            "recall": tf.math.divide_no_nan(right, seen) + unknown,
+        }

@@ -1,0 +1,112 @@
+"""Large margin on labelled and self-labelled faces (Racoviteanu et al., BMVC 2019)."""
+
+import tensorflow as tf
+
+from kerasfer.layers import ClassMargin
+from kerasfer.layers.class_margin import BALANCED
+from kerasfer.losses import batch_mean
+from kerasfer.pseudo_labels import likeliest
+from kerasfer.schemes.base import SemiSupervisedModel
+from kerasfer.schemes.margin_update import update_margin
+from kerasfer.schemes.step import Step
+
+
+class LargeMargin(SemiSupervisedModel):
+    """Labels teach the last layer, labels and self-labels the embedding below it.
+
+        k = y for a labelled face x, argmax p(u) for an unlabelled one u
+        L = lambda_1 mean_labeled H(y, p) + lambda_2 w(t) mean_all L_M(k, e)
+
+    with L_M the large margin, the center or the island loss (`ClassMargin`) to the
+    centroids of the classes k, which step with each batch, and w(t) falling linearly
+    from 1 to `final_weight`. No loss on the predictions of unlabelled faces, no
+    gradient through k. The first epoch learns the labels alone; at its end the class
+    means of the labelled faces become the first centroids, and lambda_2 is set.
+
+    Source: Racoviteanu et al., "Large Margin Loss for Learning Facial Movements from
+    Pseudo-Emotions", BMVC 2019, Eq. 1-4. *Not stated there*: the first epoch, when and
+    by what the centroids move, the balance of the weights (`ClassMargin` has ours), a
+    filter of unsure self-labels (none here). *Deviations*: L_M is a mean over labelled
+    and unlabelled faces instead of a sum; the two pass through the network apart, so
+    batch statistics are those of each.
+
+    Logged per epoch: `margin_weight`, lambda_2 w(t) at its end; `centroid_shift`, how
+    far the centroids' directions went in it, on average (the paper's Figure 4; NaN in
+    the first). `margin_loss` is with that weight.
+
+    Args:
+        classifier: see `SemiSupervisedModel`, as for further keywords. `loss_weights`
+            are `supervised` (lambda_1) 1 and `margin` 1, times lambda_2.
+        margin_loss: "large_margin", "center" or "island".
+        unlabeled: whether unlabelled faces take part; False is the purely supervised
+            margin, and asks for none.
+        margin_weight: lambda_2, "balanced" or a number.
+        final_weight: w at the end of the run; 1 keeps the weight.
+        centroid_rate, pair_weight, squared: see `ClassMargin`.
+
+    Raises:
+        ValueError: a choice or number outside of the above.
+
+    >>> model = LargeMargin(build_classifier("compact", (48, 48, 3), 7),
+    ...                     margin_loss="island")  # doctest: +SKIP
+    """
+
+    loss_weights = {"supervised": 1.0, "margin": 1.0}
+
+    def __init__(
+        self,
+        classifier,
+        margin_loss="large_margin",
+        unlabeled=True,
+        margin_weight=BALANCED,
+        final_weight=1.0,
+        centroid_rate=0.5,
+        pair_weight=10.0,
+        squared=False,
+        **kwargs,
+    ):
+        super().__init__(classifier, **kwargs)
+        self.unlabeled = unlabeled
+        self.margin = ClassMargin(
+            margin_loss,
+            self.classifier.output["probs"].shape[-1],
+            self.classifier.output["embedding"].shape[-1],
+            margin_weight,
+            final_weight,
+            centroid_rate,
+            pair_weight,
+            squared,
+            name="margin",
+        )
+
+    @property
+    def views(self):
+        return ("weak",) if self.unlabeled else ()
+
+    def scheme_step(self, batch, labels):
+        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        embeddings, classes = outputs["image"]["embedding"], labels
+        counted, pseudo = tf.ones_like(labels, tf.float32), None
+        if self.unlabeled:
+            pseudo = self.pseudo_labels(outputs["weak"], likeliest)
+            embeddings = tf.concat([embeddings, outputs["weak"]["embedding"]], 0)
+            classes = tf.concat([labels, pseudo.labels], 0)
+            counted = tf.concat([counted, pseudo.mask], 0)
+
+        margins = counted * self.margin.losses(embeddings, classes)
+        losses = {
+            "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),
+            "margin": self.margin.factor(self.progress()) * batch_mean(margins),
+        }
+        updates = self.margin.moved(embeddings, classes, counted)
+        return Step(losses, labels, outputs, pseudo, updates)
+
+    def epoch_end(self, labeled, unlabeled):
+        update_margin(self, labeled, _annotated_classes)
+
+    def epoch_logs(self):
+        return self.margin.logs(self.progress())
+
+
+def _annotated_classes(labels, outputs):
+    return labels, tf.ones_like(labels, tf.float32)

@@ -1,0 +1,47 @@
+"""The end of an epoch, for schemes with a margin loss."""
+
+import keras
+import tensorflow as tf
+
+from kerasfer.schemes.class_means import summed_embeddings
+
+
+def update_margin(model, dataset, classes_of):
+    """First centroids and weight of a `kerasfer.layers.ClassMargin`; then a note.
+
+    After the first epoch, class means of the labelled faces become the first centroids,
+    and the means of the supervised loss and of the margin's to those set its weight;
+    both by the weights that are trained, on the faces as they are. Afterwards only
+    takes note of where the centroids stand.
+
+    Args:
+        model: the scheme, with a `margin`.
+        dataset: labelled faces, (image, label).
+        classes_of: (labels, outputs) -> int (batch,) classes, float (batch,) in {0, 1},
+            0 for faces that do not count.
+    """
+    margin = model.margin
+    if float(tf.convert_to_tensor(margin.started)) == 0:
+        margin.start(*_class_sums(model, dataset, classes_of))
+        margin.balance(*_mean_losses(model, dataset, classes_of))
+    margin.record()
+
+
+def _class_sums(model, dataset, classes_of):
+    num_classes = model.margin.previous.shape[0]
+
+    def memberships(labels, outputs):
+        classes, counted = classes_of(labels, outputs)
+        return tf.one_hot(classes, num_classes) * counted[:, None]
+
+    return summed_embeddings(model, dataset, memberships, averaged=False)
+
+
+def _mean_losses(model, dataset, classes_of):
+    supervised, margin = keras.metrics.Mean(), keras.metrics.Mean()
+    for images, labels in dataset:
+        outputs = model.infer(images, averaged=False)
+        classes, counted = classes_of(labels, outputs)
+        supervised.update_state(model.supervised_loss(labels, outputs))
+        margin.update_state(model.margin.losses(outputs["embedding"], classes), counted)
+    return supervised.result(), margin.result()
