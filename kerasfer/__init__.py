@@ -28,14 +28,14 @@ _SUBMODULES = (
     "schedules",
     "schemes",
 )
-__all__ = ["build_classifier", *_SUBMODULES]
+__all__ = ["build_classifier", "build_separate_classifiers", *_SUBMODULES]
 
 
 def __getattr__(name):
     if name in _SUBMODULES:
         return importlib.import_module(f"kerasfer.{name}")
-    if name == "build_classifier":
-        return importlib.import_module("kerasfer.classifiers").build_classifier
+    if name.startswith("build_") and name in __all__:
+        return getattr(importlib.import_module("kerasfer.classifiers"), name)
     raise AttributeError(f"module 'kerasfer' has no attribute {name!r}")
 
 

@@ -16,6 +16,7 @@ def build_classifier(
     dropout=0.0,
     activation="softmax",
     unit_embedding=False,
+    weight_penalty=None,
 ):
     """Normalisation, backbone, global average pooling, dropout, one dense layer.
 
@@ -31,8 +32,8 @@ def build_classifier(
 
     Args:
         backbone: a name in `kerasfer.backbones.BACKBONES` ("compact",
-            "wide_resnet_28_2", "resnet18", "resnet34"), or any Keras model from
-            normalised images to a feature map (batch, h, w, width) or to pooled
+            "wide_resnet_28_2", "resnet18", "resnet34", "alexnet"), or any Keras model
+            from normalised images to a feature map (batch, h, w, width) or to pooled
             features (batch, width).
         input_shape: (height, width, channels), channels 1 or 3.
         num_classes: expressions, or action units with `activation="sigmoid"`.
@@ -43,6 +44,9 @@ def build_classifier(
         unit_embedding: scales the embedding to length 1 before the dense layer, as
             Ada-CM's code does. Logits then grow only by the dense layer's weights:
             expect no confident face in the first few hundred steps.
+        weight_penalty: a Keras regularizer, or its name, for the kernels of all
+            convolutions and dense layers, the backbone's included; None leaves them as
+            they are. A scheme adds it to its loss as `penalty`.
 
     Returns:
         a functional `keras.Model`.
@@ -63,7 +67,7 @@ def build_classifier(
     # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
     images = keras.Input(input_shape, dtype="float32", name="image")
     x = ImageNormalization(normalization, name="normalization")(images)
-    x = _backbone(backbone, input_shape)(x)
+    x = _penalized(_backbone(backbone, input_shape), weight_penalty)(x)
     if len(x.shape) == 4:
         x = keras.layers.Activation("linear", name="feature_map")(x)
         x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
@@ -77,13 +81,67 @@ def build_classifier(
     if unit_embedding:
         x = UnitLength(name="unit_length")(x)
     embedding = keras.layers.Activation("linear", dtype="float32", name="embedding")(x)
-    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(embedding)
+    logits = keras.layers.Dense(
+        num_classes, kernel_regularizer=weight_penalty, dtype="float32", name="logits"
+    )(embedding)
     probs = keras.layers.Activation(activation, dtype="float32", name="probs")(logits)
     return keras.Model(
         images,
         {"embedding": embedding, "logits": logits, "probs": probs},
         name="classifier",
     )
+
+
+def build_separate_classifiers(backbone, input_shape, num_outputs, **options):
+    """A network of its own for each action unit, as one classifier.
+
+    What several networks trained apart would give, at `num_outputs` times the memory
+    and time: the upper bound that Racoviteanu et al. (BMVC 2019, section 4.4) mention.
+    Under a loss that is a mean over units, their gradients do not mix.
+
+    Args:
+        backbone: a name, as for `build_classifier`; each unit gets a new one.
+        input_shape, options: as for `build_classifier`.
+        num_outputs: action units.
+
+    Returns:
+        a functional `keras.Model`, as of `build_classifier`; the embedding is that of
+        all networks in a row, and there is no `feature_map`.
+
+    >>> build_separate_classifiers("compact", (48, 48, 3), 2).output["logits"].shape[-1]
+    2
+    """
+    images = keras.Input(input_shape, dtype="float32", name="image")
+    parts = []
+    for m in range(num_outputs):
+        one = build_classifier(
+            backbone, input_shape, 1, activation="sigmoid", **options
+        )
+        part = keras.Model(one.input, one.output, name=f"classifier_{m}")
+        parts.append(part(images))
+    outputs = {
+        name: keras.layers.Concatenate(dtype="float32", name=name)(
+            [part[name] for part in parts]
+        )
+        for name in ("embedding", "logits", "probs")
+    }
+    return keras.Model(images, outputs, name="separate_classifiers")
+
+
+def _penalized(backbone, penalty):
+    """The backbone with a regularizer on the kernels of its layers."""
+    if penalty is None:
+        return backbone
+
+    def clone(layer):
+        config = layer.get_config()
+        if "kernel_regularizer" in config:
+            config["kernel_regularizer"] = keras.regularizers.get(penalty)
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(backbone, clone_function=clone)
+    copy.set_weights(backbone.get_weights())
+    return copy
 
 
 def _backbone(backbone, input_shape):

@@ -3,6 +3,7 @@
 `build_classifier` accepts these names, or any Keras model.
 """
 
+from kerasfer.backbones.alexnet import alexnet
 from kerasfer.backbones.compact import compact
 from kerasfer.backbones.pretrained import load_pytorch
 from kerasfer.backbones.pytorch_file import read_state_dict
@@ -14,10 +15,12 @@ BACKBONES = {
     "wide_resnet_28_2": wide_resnet_28_2,
     "resnet18": resnet18,
     "resnet34": resnet34,
+    "alexnet": alexnet,
 }
 
 __all__ = [
     "BACKBONES",
+    "alexnet",
     "compact",
     "load_pytorch",
     "read_state_dict",

@@ -195,17 +195,43 @@ def with_classes_of(manifest, other):
 
     A class that `manifest` does not have becomes -1, and so do action units.
     """
-    index = {name: i for i, name in enumerate(manifest.class_names)}
-    table = np.array(
-        [*[index.get(name, -1) for name in other.class_names], -1], np.int32
-    )
     return dataclasses.replace(
         other,
-        labels=table[other.labels],
+        labels=_renumbered(other, manifest.class_names),
         class_names=manifest.class_names,
         action_units=np.full((len(other), len(manifest.au_names)), -1, np.float32),
         au_names=manifest.au_names,
     )
+
+
+def for_action_units(manifest, emotions=()):
+    """The same images with action units to learn, whether or not they have labels.
+
+    Args:
+        manifest: with `au_names`.
+        emotions: names to which the labels are renumbered, for an audit of
+            pseudo-emotions; other classes become -1.
+
+    Raises:
+        ValueError: the manifest has no action units.
+
+    >>> for_action_units(manifest).targets.shape  # doctest: +SKIP
+    (10000, 12)
+    """
+    if not manifest.au_names:
+        raise ValueError(
+            "The manifest has no action units: expected columns AU1, AU2, ..."
+        )
+    return dataclasses.replace(
+        manifest, labels=_renumbered(manifest, emotions), class_names=()
+    )
+
+
+def _renumbered(manifest, class_names):
+    """Labels as indices into other class names, -1 where there is none."""
+    index = {name: i for i, name in enumerate(class_names)}
+    numbers = [index.get(name, -1) for name in manifest.class_names]
+    return np.array([*numbers, -1], np.int32)[manifest.labels]
 
 
 def concatenate(first, second):

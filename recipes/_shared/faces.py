@@ -1,7 +1,6 @@
-"""Which faces: flags, and the split and data sets they ask for."""
+"""Which faces: flags, and the parts and data sets they ask for."""
 
 import dataclasses
-import functools
 import pathlib
 from typing import Literal
 
@@ -56,16 +55,8 @@ class Faces:
         return f"{faces}_{rule}"
 
 
-def build_split(faces, seed):
-    if faces.manifest is None:
-        rendered = _rendered(faces.rendered_faces)
-        return kerasfer.data.protocols.split(rendered, faces.protocol, seed)
-    manifest = kerasfer.data.read_manifest(faces.manifest)
-    if not manifest.class_names:
-        raise ValueError(
-            f"{faces.manifest} has no expression labels. Expected a column `label` "
-            "with at least one class."
-        )
+def split(faces, manifest, seed):
+    """The parts of a manifest, by the protocol or as in a split.csv."""
     other = faces.unlabeled and kerasfer.data.read_manifest(faces.unlabeled)
     if faces.split:
         return kerasfer.data.load_split(faces.split, manifest, other)
@@ -100,8 +91,11 @@ def evenly_spaced(manifest, count):
     return manifest.subset(np.linspace(0, len(manifest) - 1, count).astype(int))
 
 
-@functools.cache
-def _rendered(count):
-    # The same faces for every seed of a run, which draws who is labelled.
-    print(f"Rendering {count} faces.")
-    return kerasfer.data.synthetic.render_manifest(count, seed=0)
+def predictions(model, dataset):
+    """Name -> (images, classes), for each of the classifier's outputs that is one."""
+    batches = [model.infer(images) for images, _ in dataset]
+    return {
+        name: np.concatenate([batch[name] for batch in batches])
+        for name in batches[0]
+        if name.endswith("probs")
+    }

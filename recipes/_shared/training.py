@@ -10,10 +10,11 @@ import kerasfer
 
 from . import faces as data
 from .flags import require_above_0, require_at_least, require_within
+from .pictures import draw_centroid_shift
 from .runs import RESULT, open_run
-from .table import write_predictions
 
-BACKBONES = Literal["compact", "wide_resnet_28_2", "resnet18", "resnet34"]
+BACKBONES = Literal["compact", "wide_resnet_28_2", "resnet18", "resnet34", "alexnet"]
+MONITORS = Literal["val_accuracy", "val_mean_class_accuracy", "val_f1", "val_f1_small"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Training:
     """Of steps-per-epoch steps; each ends with a validation."""
     steps_per_epoch: int = 60
     """Steps of an epoch."""
+    weight_penalty: Literal["none", "l1", "l2"] = "none"
+    """Of all kernels, in the loss; unlike weight-decay it is scaled by Adam."""
+    penalty_strength: float = 1e-4
+    """Factor of weight-penalty."""
     ema_decay: float = 0.999
     """Of the averaged weights that are evaluated."""
     ema_warmup: bool = True
@@ -52,13 +57,13 @@ class Training:
     """Whether running batch statistics are averaged too, or taken as they are."""
     weak_training: bool = True
     """Whether weak views pass in training mode (dropout, batch statistics)."""
-    monitor: Literal["val_accuracy", "val_mean_class_accuracy"] = "val_accuracy"
-    """What picks the epoch, on validation faces."""
+    monitor: MONITORS = "val_accuracy"
+    """What picks the epoch, on validation faces; val_f1... for action units."""
 
     def __post_init__(self):
         require_at_least(self, 0, "weight_decay", "seeds")
         require_at_least(self, 1, "epochs", "steps_per_epoch")
-        require_above_0(self, "learning_rate", "adam_epsilon")
+        require_above_0(self, "learning_rate", "adam_epsilon", "penalty_strength")
         require_within(self, 0, 0.999999, "dropout", "ema_decay")
         if self.backbone_weights and not self.backbone.startswith("resnet"):
             raise ValueError(
@@ -73,13 +78,26 @@ def build_classifier(training, image_shape, num_classes, **options):
         backbone = kerasfer.backbones.BACKBONES[backbone](image_shape)
         kerasfer.backbones.load_pytorch(backbone, training.backbone_weights)
     return kerasfer.build_classifier(
-        backbone,
-        image_shape,
-        num_classes,
-        normalization=training.normalization,
-        dropout=training.dropout,
-        **options,
+        backbone, image_shape, num_classes, **classifier_options(training), **options
     )
+
+
+def classifier_options(training):
+    """Keywords that every classifier takes."""
+    return {
+        "normalization": training.normalization,
+        "dropout": training.dropout,
+        "weight_penalty": _penalty(training),
+    }
+
+
+def _penalty(training):
+    import keras
+
+    penalties = {"l1": keras.regularizers.L1, "l2": keras.regularizers.L2}
+    if training.weight_penalty == "none":
+        return None
+    return penalties[training.weight_penalty](training.penalty_strength)
 
 
 def frame_options(training):
@@ -92,7 +110,7 @@ def frame_options(training):
     }
 
 
-def compile_model(model, training, num_classes):
+def compile_model(model, training, metrics):
     import keras
 
     rate = training.learning_rate
@@ -104,18 +122,19 @@ def compile_model(model, training, num_classes):
     )
     spared = ["gamma", "beta", "bias"] if training.decay_on == "kernels" else []
     adam.exclude_from_weight_decay(var_names=["prototypes", *spared])
-    model.compile(
-        adam,
-        metrics=[
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            kerasfer.metrics.MeanClassAccuracy(num_classes),
-        ],
-    )
+    model.compile(adam, metrics=metrics)
     return model
 
 
 def train(
-    config, method, seed, folder, build_model, mixup_alpha=0.75, measured_unlabeled=0
+    config,
+    method,
+    seed,
+    folder,
+    build_model,
+    task,
+    mixup_alpha=0.75,
+    measured_unlabeled=0,
 ):
     """One run; returns its result, from the folder if it is finished already.
 
@@ -124,6 +143,7 @@ def train(
         method: the name of what is trained.
         folder: of the run.
         build_model: (config, method, split) -> model, not compiled.
+        task: the module `expressions` or `action_units`.
         mixup_alpha: of the data set.
         measured_unlabeled: how many unlabelled faces the end of an epoch sees; None is
             all.
@@ -135,10 +155,10 @@ def train(
         print(f"{folder} is finished; its result is taken as it is.")
         return run.result
     keras.utils.set_random_seed(seed)
-    split = data.build_split(config.faces, seed)
+    split = task.build_split(config.faces, seed)
     kerasfer.data.save_split(split, run.folder / "split.csv")
     model = build_model(config, method, split)
-    compile_model(model, config.training, split.labeled.num_classes)
+    compile_model(model, config.training, task.metrics(split.labeled))
     measured = [split.labeled]
     if measured_unlabeled != 0:
         measured.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
@@ -149,14 +169,12 @@ def train(
         run,
         config.training,
         model,
-        split,
+        task.pseudo_classes(model, split.labeled),
         data.build_training_data(config.faces, split, model, seed, mixup_alpha),
         data.build_evaluation_data(config.faces, split.validation),
         update,
     )
     model.load_weights(str(best.path))
-    test = data.build_evaluation_data(config.faces, split.test)
-    predictions = run.folder / "predictions_test.csv"
     result = {
         "method": method,
         "seed": seed,
@@ -164,23 +182,28 @@ def train(
         "selected_on": best.monitor,
         best.monitor: best.best,
         "minutes": round(minutes, 2),
-        **write_predictions(predictions, model, test, split.test),
+        **task.evaluate(
+            run.folder,
+            model,
+            split,
+            lambda part: data.build_evaluation_data(config.faces, part),
+        ),
     }
     (run.folder / RESULT).write_text(json.dumps(result, indent=2))
     return result
 
 
-def _fit(run, training, model, split, train_data, validation, update):
-    """Writes metrics.csv, pseudo_labels.csv, best and last weights."""
+def _fit(run, training, model, pseudo_classes, train_data, validation, update):
+    """Writes metrics.csv, pseudo_labels.csv, best and last weights, and the curve of
+    the centroids where there are some."""
     import keras
-    from tqdm.keras import TqdmCallback
 
     from kerasfer.callbacks import PseudoLabelAudit, SaveWeights
 
     best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
     audit = run.folder / "pseudo_labels.csv"
     start = time.monotonic()
-    model.fit(
+    history = model.fit(
         train_data,
         validation_data=validation,
         epochs=training.epochs,
@@ -188,22 +211,40 @@ def _fit(run, training, model, split, train_data, validation, update):
         verbose=0,
         callbacks=[
             # Before `update`, whose threshold a class would fill the line.
-            TqdmCallback(verbose=0, desc=run.folder.name),
+            _progress_bar(run.folder.name),
             update,
             best,
             SaveWeights(run.folder / "last.weights.h5"),
-            PseudoLabelAudit(audit, split.labeled.class_names),
+            PseudoLabelAudit(audit, pseudo_classes),
             keras.callbacks.CSVLogger(str(run.folder / "metrics.csv")),
         ],
     )
-    return best, (time.monotonic() - start) / 60
+    minutes = (time.monotonic() - start) / 60
+    if "centroid_shift" in history.history:
+        shifts = {run.folder.name: history.history["centroid_shift"]}
+        draw_centroid_shift(run.folder / "centroid_shift.png", shifts)
+    return best, minutes
+
+
+def _progress_bar(description):
+    from tqdm.keras import TqdmCallback
+
+    class ProgressBar(TqdmCallback):
+        """Leaves out the numbers of each action unit, which would fill the line."""
+
+        def on_epoch_end(self, epoch, logs=None):
+            shown = {n: v for n, v in (logs or {}).items() if "_AU" not in n}
+            super().on_epoch_end(epoch, shown)
+
+    return ProgressBar(verbose=0, desc=description)
 
 
 def _settings(config):
     """The config as one flat dict, for config.yaml, without what names the folder."""
     settings = dataclasses.asdict(config)
-    settings = {**settings.pop("faces"), **settings.pop("training"), **settings}
-    for elsewhere in ("seeds", "beside", "out"):
+    for group in [name for name in settings if isinstance(settings[name], dict)]:
+        settings.update(settings.pop(group))
+    for elsewhere in ("seeds", "beside", "margin_loss", "framework", "out"):
         settings.pop(elsewhere, None)
     return {
         k: str(v) if isinstance(v, pathlib.Path) else v for k, v in settings.items()

@@ -1,0 +1,124 @@
+"""The task of the recipes on expressions: data, metrics, results."""
+
+import functools
+
+import kerasfer
+
+from . import faces as data
+from .pictures import draw_confusion
+from .table import by_method, mean_and_deviation
+
+_RARE = 3
+
+
+def build_split(faces, seed):
+    if faces.manifest is None:
+        return data.split(faces, _rendered(faces.rendered_faces), seed)
+    manifest = kerasfer.data.read_manifest(faces.manifest)
+    if not manifest.class_names:
+        raise ValueError(
+            f"{faces.manifest} has no expression labels. Expected a column `label` "
+            "with at least one class."
+        )
+    return data.split(faces, manifest, seed)
+
+
+def metrics(manifest):
+    import keras
+
+    return [
+        keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+        kerasfer.metrics.MeanClassAccuracy(manifest.num_classes),
+    ]
+
+
+def pseudo_classes(model, manifest):
+    return manifest.class_names
+
+
+def evaluate(folder, model, split, dataset_of):
+    """Writes a row per test image; returns accuracies and class counts."""
+    import numpy as np
+    import pandas as pd
+
+    from kerasfer.metrics import ConfusionMatrix
+    from kerasfer.safe_write import written_aside
+
+    manifest = split.test
+    predictions = data.predictions(model, dataset_of(manifest))
+    probs, names = predictions.pop("probs"), manifest.class_names
+    table = pd.DataFrame(probs, columns=[f"p_{name}" for name in names])
+    table.insert(0, "predicted", [names[k] for k in probs.argmax(-1)])
+    table.insert(0, "label", [names[k] for k in manifest.labels])
+    table.insert(0, "path", manifest.names)
+    with written_aside(folder / "predictions_test.csv") as aside:
+        table.to_csv(aside, index=False, float_format="%.5f")
+    confusion = ConfusionMatrix(len(names))
+    confusion.update_state(manifest.labels, probs)
+    result = {
+        **_accuracies(manifest, probs),
+        "class_names": list(names),
+        "confusion": np.asarray(confusion.result()).astype(int).tolist(),
+    }
+    for name, other in predictions.items():  # ReMoP's linear and feature classifiers
+        prefix = name.removesuffix("probs")
+        for score, value in _accuracies(manifest, other).items():
+            result[prefix + score] = value
+    return result
+
+
+def _accuracies(manifest, probs):
+    from kerasfer.metrics import MeanClassAccuracy
+
+    mean_class = MeanClassAccuracy(manifest.num_classes)
+    mean_class.update_state(manifest.labels, probs)
+    return {
+        "accuracy": float((probs.argmax(-1) == manifest.labels).mean()),
+        "mean_class_accuracy": float(mean_class.result()),
+    }
+
+
+def summarize(results):
+    """One row per method: mean and deviation over seeds, and the rarest classes.
+
+    The error of a rare class is that of its few test images, sqrt(p (1 - p) / n), with
+    p the mean accuracy over seeds; more seeds do not make it smaller.
+    """
+    import numpy as np
+    import pandas as pd
+
+    rows = []
+    for method, runs in by_method(results):
+        row = {"method": method, "seeds": len(runs)}
+        for name, title in (
+            ("accuracy", "accuracy %"),
+            ("mean_class_accuracy", "mean class accuracy %"),
+        ):
+            row[title] = mean_and_deviation(100 * runs[name])
+        confusions = np.stack([np.array(c) for c in runs["confusion"]])
+        sizes = confusions[0].sum(1)
+        rarest = [k for k in np.argsort(sizes, kind="stable") if sizes[k]][:_RARE]
+        for k in rarest:
+            p = (confusions[:, k, k] / sizes[k]).mean()
+            error = 100 * np.sqrt(p * (1 - p) / sizes[k])
+            title = f"{runs['class_names'].iloc[0][k]} % (n={sizes[k]})"
+            row[title] = f"{100 * p:.1f} (se {error:.1f})"
+        row["minutes a run"] = f"{runs['minutes'].mean():.1f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def draw(folder, results):
+    """A confusion matrix per method."""
+    for method, _ in by_method(results):
+        draw_confusion(
+            folder / f"confusion_{method}.png",
+            [result for result in results if result["method"] == method],
+        )
+
+
+@functools.cache
+def _rendered(count):
+    # The same faces for every seed of a run, which draws who is labelled.
+    print(f"Rendering {count} faces.")
+    return kerasfer.data.synthetic.render_manifest(count, seed=0)
