@@ -89,7 +89,7 @@ def pseudo_emotion_scores(au, table="emfacs", norm="sqrt", au_names=EMOTIONET):
     sadness {1, 4}, surprise {1, 2, 5, 26} and anger {4, 5} are all subsets of fear {1,
     2, 4, 5, 20, 26}, and the mean of some members is below that of all only if AU20 is
     the strongest: a face of fear scores 1 in all four, and with real outputs fear is
-    almost never the largest. With "sqrt", the cosine to the prototype but for the
+    rarely the largest. With "sqrt", the cosine to the prototype but for the
     length of `au`, each prototype scores highest for itself. A neutral face (all units
     near 0) has a largest score too: see `lowest_score` of
     `kerasfer.schemes.PseudoEmotion`.

@@ -46,7 +46,7 @@ class Config:
     table: Literal["emfacs", "facs", "du"] = "emfacs"
     """Which units make which emotion (kerasfer.action_units.PROTOTYPES)."""
     norm: Literal["sqrt", "count", "contrast"] = "sqrt"
-    """Of the emotions' scores; count is the paper's, and hardly ever finds fear."""
+    """Of the emotions' scores; count is the paper's, and rarely finds fear."""
     lowest_score: float | None = None
     """Faces below it are left out of the margin; None leaves out none."""
 

@@ -85,12 +85,12 @@ class LargeMargin(SemiSupervisedModel):
 
     def scheme_step(self, batch, labels):
         outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
-        embeddings, classes = outputs["image"]["embedding"], labels
+        embeddings, classes = outputs["image"]["embedding"], tf.cast(labels, tf.int32)
         counted, pseudo = tf.ones_like(labels, tf.float32), None
         if self.unlabeled:
             pseudo = self.pseudo_labels(outputs["weak"], likeliest)
             embeddings = tf.concat([embeddings, outputs["weak"]["embedding"]], 0)
-            classes = tf.concat([labels, pseudo.labels], 0)
+            classes = tf.concat([classes, pseudo.labels], 0)
             counted = tf.concat([counted, pseudo.mask], 0)
 
         margins = counted * self.margin.losses(embeddings, classes)

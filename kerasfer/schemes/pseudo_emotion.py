@@ -34,7 +34,7 @@ class PseudoEmotion(SemiSupervisedModel):
     Pseudo-Emotions", BMVC 2019, Eq. 6-7. *Not stated there*: the same as for
     `LargeMargin`; which of Ekman's tables (`table`); how lambda_4 decreases ("over
     iterations"). *Deviations*: as for `LargeMargin`, and `norm="sqrt"` where the paper
-    normalises by the count, with which fear is almost never assigned.
+    normalises by the count, with which fear is rarely assigned.
 
     Logged: as for `LargeMargin`. Pseudo-labels are the emotions, in the order of
     `emotions`: `PseudoLabelAudit(path, model.emotions)` writes how many faces got each.

@@ -229,14 +229,17 @@ def _fit(run, training, model, pseudo_classes, train_data, validation, update):
 def _progress_bar(description):
     from tqdm.keras import TqdmCallback
 
-    class ProgressBar(TqdmCallback):
-        """Leaves out the numbers of each action unit, which would fill the line."""
+    bar = TqdmCallback(verbose=0, desc=description)
+    show = (
+        bar.on_epoch_end
+    )  # tqdm sets it on the object: a subclass could not change it
 
-        def on_epoch_end(self, epoch, logs=None):
-            shown = {n: v for n, v in (logs or {}).items() if "_AU" not in n}
-            super().on_epoch_end(epoch, shown)
+    def on_epoch_end(epoch, logs=None):
+        # The numbers of each action unit would fill the line.
+        show(epoch, {n: v for n, v in (logs or {}).items() if "_AU" not in n})
 
-    return ProgressBar(verbose=0, desc=description)
+    bar.on_epoch_end = on_epoch_end
+    return bar
 
 
 def _settings(config):
