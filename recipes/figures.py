@@ -7,9 +7,9 @@ r"""The figures of the Margin-Mix supplement.
 
 toy: its Figures 3 and 4, two clusters of points in the plane, separated and
 overlapping, self-labelled by pseudo-labels and by distances to centroids; toy.png and,
-over many draws, toy.md. plane: its Figure 1, AlexNet with an embedding of 2 numbers, trained with
-a large margin, the training faces after some epochs, two data sets side by side. tsne:
-its Figure 2, the same of the embedding of 4,096, by t-SNE.
+over many draws, toy.md. plane: its Figure 1, AlexNet with an embedding of 2 numbers,
+trained with a large margin, the training faces after some epochs, two data sets side by
+side. tsne: its Figure 2, the same of the embedding of 4,096, by t-SNE.
 
 The supplement compares FER+ with CIFAR-10; without manifests two rendered sets stand
 beside each other: faint expressions in the wild, and full ones posed.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasfer.data import from_arrays, read_manifest
+from kerasfer.data import for_action_units, from_arrays, read_manifest
 
 
 def write(tmp_path, text):
@@ -101,3 +101,14 @@ def test_arrays_are_checked():
     grey = from_arrays(images[..., :1], [0, 1])
     assert grey.image(0).shape == (4, 4, 1)
     assert grey.image(0, channels=3).shape == (4, 4, 3)
+
+
+def test_action_units_are_learned_where_both_are_known(tmp_path):
+    text = "path,label,AU1,AU12\na,fear,0.5,\nb,joy,,1\nc,,0,0\n"
+    faces = read_manifest(write(tmp_path, text))
+    assert faces.targets.tolist() == [0, 1, -1]
+    units = for_action_units(faces, ("sadness", "fear"))
+    np.testing.assert_array_equal(units.targets, [[0.5, -1], [-1, 1], [0, 0]])
+    assert units.labels.tolist() == [1, -1, -1]  # fear is the second, joy is neither
+    with pytest.raises(ValueError, match="no action units: expected columns AU1"):
+        for_action_units(read_manifest(write(tmp_path, "path,label\na,0\n")))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kerasfer.mixup import mixup
-from kerasfer.schedules import linear_ramp
+from kerasfer.schedules import linear_decay, linear_ramp
 
 
 def test_mixup_by_hand():
@@ -32,3 +32,8 @@ def test_weight_one_is_the_identity_and_labels_stay_distributions():
 )
 def test_linear_ramp(progress, length, expected):
     np.testing.assert_allclose(linear_ramp(progress, length), expected, rtol=1e-6)
+
+
+def test_linear_decay():
+    values = [float(linear_decay(t, final=0.1)) for t in (0.0, 0.5, 1.0)]
+    np.testing.assert_allclose(values, [1.0, 0.55, 0.1], rtol=1e-6)
