@@ -144,7 +144,7 @@ def test_the_three_losses():
     }
     assert set(expected) == set(MARGIN_LOSSES)
     for loss, values in expected.items():
-        losses = started(loss).losses(EMBEDDINGS, LABELS)
+        losses = started(loss).loss_of(EMBEDDINGS, LABELS)
         np.testing.assert_allclose(losses, values, rtol=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_the_three_losses():
 def test_before_the_first_centroids_there_is_neither_loss_nor_step(loss):
     margin = ClassMargin(loss, 4, 3)
     assert float(margin.factor(0.0)) == 0.0
-    np.testing.assert_array_equal(margin.losses(EMBEDDINGS, LABELS), np.zeros(5))
+    np.testing.assert_array_equal(margin.loss_of(EMBEDDINGS, LABELS), np.zeros(5))
     for variable, value in margin.moved(EMBEDDINGS, LABELS, tf.ones(5)):
         np.testing.assert_array_equal(value, variable.numpy())
     assert np.isnan(float(margin.shift()))
@@ -202,10 +202,11 @@ def test_the_shift_is_of_directions_of_known_classes():
     ("arguments", "message"),
     [
         ({"loss": "softmax"}, "one of large_margin, center, island. Received: 'softm"),
-        ({"loss": "center", "weight": -1}, 'a weight of "balanced" or at least 0'),
+        ({"loss": "center", "weight": -1}, 'must be "balanced" or at least 0'),
         ({"loss": "center", "weight": "auto"}, "Received: 'auto'"),
-        ({"loss": "center", "rate": 1.5}, r"a rate in \[0, 1\]"),
-        ({"loss": "island", "pair_weight": -1.0}, "a pair weight of at least 0"),
+        ({"loss": "center", "rate": 1.5}, r"centroid_rate in \[0, 1\]. .* and 1.5"),
+        ({"loss": "island", "pair_weight": -1.0}, "pair_weight of at least 0"),
+        ({"loss": "center", "final_weight": -1.0}, "Expected final_weight and"),
     ],
 )
 def test_what_is_refused(arguments, message):

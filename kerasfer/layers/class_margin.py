@@ -57,7 +57,7 @@ class ClassMargin(keras.layers.Layer):
 
     >>> margin = ClassMargin("large_margin", num_classes=2, width=2)
     >>> margin.start(sums=[[2.0, 0.0], [0.0, 1.0]], counts=[2.0, 1.0])
-    >>> margin.losses([[1.0, 0.0]], [0])  # [0 - sqrt(2)]
+    >>> margin.loss_of([[1.0, 0.0]], [0])  # [0 - sqrt(2)]
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ClassMargin(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        _check(loss, weight, rate, pair_weight)
+        _check(loss, weight, final_weight, rate, pair_weight)
         self.loss, self.rate, self.squared = loss, rate, squared
         self.final_weight = final_weight
         self.pair_weight = pair_weight if loss == "island" else 0.0
@@ -86,7 +86,7 @@ class ClassMargin(keras.layers.Layer):
         self.previous = add_state(self, "previous", (num_classes, width))
         self.built = True
 
-    def losses(self, embeddings, labels):
+    def loss_of(self, embeddings, labels):
         """The loss of each face, 0 where its class has no centroid yet.
 
         Args:
@@ -119,7 +119,7 @@ class ClassMargin(keras.layers.Layer):
         """The centroids after a batch, for the frame to apply; see `stepped`.
 
         Args:
-            embeddings, labels: as for `losses`.
+            embeddings, labels: as for `loss_of`.
             counted: float (batch,) in [0, 1]; 0 leaves a face out.
 
         Returns:
@@ -171,15 +171,19 @@ class ClassMargin(keras.layers.Layer):
         self.previous.assign(tf.convert_to_tensor(self.centroids.centroids))
 
 
-def _check(loss, weight, rate, pair_weight):
+def _check(loss, weight, final_weight, rate, pair_weight):
     if loss not in MARGIN_LOSSES:
         raise ValueError(
             f"`margin_loss` must be one of {', '.join(MARGIN_LOSSES)}. Received: "
             f"{loss!r}."
         )
-    number = weight if isinstance(weight, (int, float)) else -1.0
-    if (weight != BALANCED and number < 0) or not 0 <= rate <= 1 or pair_weight < 0:
+    number = 0.0 if weight == BALANCED else weight
+    if not isinstance(number, (int, float)) or number < 0:
         raise ValueError(
-            'Expected a weight of "balanced" or at least 0, a rate in [0, 1] and a '
-            f"pair weight of at least 0. Received: {weight!r}, {rate}, {pair_weight}."
+            f'`margin_weight` must be "balanced" or at least 0. Received: {weight!r}.'
+        )
+    if min(final_weight, pair_weight) < 0 or not 0 <= rate <= 1:
+        raise ValueError(
+            "Expected final_weight and pair_weight of at least 0 and centroid_rate in "
+            f"[0, 1]. Received: {final_weight}, {pair_weight} and {rate}."
         )

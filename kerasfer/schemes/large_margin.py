@@ -93,7 +93,7 @@ class LargeMargin(SemiSupervisedModel):
             classes = tf.concat([classes, pseudo.labels], 0)
             counted = tf.concat([counted, pseudo.mask], 0)
 
-        margins = counted * self.margin.losses(embeddings, classes)
+        margins = counted * self.margin.loss_of(embeddings, classes)
         losses = {
             "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),
             "margin": self.margin.factor(self.progress()) * batch_mean(margins),

@@ -43,5 +43,7 @@ def _mean_losses(model, dataset, classes_of):
         outputs = model.infer(images, averaged=False)
         classes, counted = classes_of(labels, outputs)
         supervised.update_state(model.supervised_loss(labels, outputs))
-        margin.update_state(model.margin.losses(outputs["embedding"], classes), counted)
+        margin.update_state(
+            model.margin.loss_of(outputs["embedding"], classes), counted
+        )
     return supervised.result(), margin.result()

@@ -122,7 +122,7 @@ class PseudoEmotion(SemiSupervisedModel):
             emotions = tf.concat([emotions, pseudo.labels], 0)
             counted = tf.concat([counted, pseudo.mask], 0)
 
-        margins = counted * self.margin.losses(embeddings, emotions)
+        margins = counted * self.margin.loss_of(embeddings, emotions)
         losses = {
             "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),
             "margin": self.margin.factor(self.progress()) * batch_mean(margins),
