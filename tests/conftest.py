@@ -102,6 +102,20 @@ def random_faces(num_images, num_classes=3, side=8, seed=0, **columns):
     return from_arrays(images, labels, **columns)
 
 
+@pytest.fixture(scope="session")
+def torchvision():
+    torch = pytest.importorskip("torch", reason="parity needs torch==2.13.0")
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    # torchvision without its compiled part lacks these; a ResNet needs none of them.
+    for name in ("nms(Tensor dets, Tensor scores, float t) -> Tensor",
+                 "qnms(Tensor dets, Tensor scores, float t) -> Tensor"):  # fmt: skip
+        try:
+            library.define(name)
+        except RuntimeError:
+            break  # there already
+    return pytest.importorskip("torchvision", reason="parity needs torchvision")
+
+
 @pytest.fixture(autouse=True)
 def _same_seed():
     keras.utils.set_random_seed(1)

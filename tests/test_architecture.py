@@ -10,7 +10,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parent.parent / "kerasfer"
 # Each layer may import from the ones below it, and within itself.
 LAYERS = [
-    {"schemes", "plug_ins", "callbacks", "data", "metrics"},
+    {"schemes", "plug_ins", "callbacks", "data", "metrics", "distillation"},
     {"classifiers", "layers", "backbones", "augment"},
     {
         "action_units",
@@ -19,6 +19,7 @@ LAYERS = [
         "losses",
         "schedules",
         "mixup",
+        "omni",
         "faces",
         "safe_write",
         "_compat",

@@ -15,12 +15,19 @@ def test_normalizations():
     imagenet = ImageNormalization("imagenet")(FACES)
     expected = (FACES / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(imagenet, expected, rtol=1e-4, atol=1e-5)
+    vgg_face = ImageNormalization("vgg_face")(FACES)
+    np.testing.assert_allclose(
+        vgg_face, FACES - np.array([129.1863, 104.7624, 93.594]), atol=1e-4
+    )
+    grey = ImageNormalization("vgg_face")(FACES[..., :1])
+    mean = (129.1863 + 104.7624 + 93.594) / 3
+    np.testing.assert_allclose(grey, FACES[..., :1] - mean, atol=1e-4)
     planes = ImageNormalization("per_plane")(FACES).numpy()
     np.testing.assert_allclose(planes.mean((1, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(planes.std((1, 2)), 1, rtol=1e-5)
     blank = ImageNormalization("per_plane")(np.full((1, 4, 4, 1), 9, np.uint8))
     np.testing.assert_array_equal(blank, np.zeros((1, 4, 4, 1)))
-    with pytest.raises(ValueError, match="imagenet, unit, per_plane"):
+    with pytest.raises(ValueError, match="imagenet, vgg_face, unit, per_plane"):
         ImageNormalization("caffe")
 
 

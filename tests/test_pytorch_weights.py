@@ -205,20 +205,6 @@ def test_a_resnet_classifier_is_saved_and_cloned(tmp_path):
     np.testing.assert_allclose(copy(faces)["probs"], expected, rtol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def torchvision():
-    torch = pytest.importorskip("torch", reason="parity needs torch==2.13.0")
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    # torchvision without its compiled part lacks these; a ResNet needs none of them.
-    for name in ("nms(Tensor dets, Tensor scores, float t) -> Tensor",
-                 "qnms(Tensor dets, Tensor scores, float t) -> Tensor"):  # fmt: skip
-        try:
-            library.define(name)
-        except RuntimeError:
-            break  # there already
-    return pytest.importorskip("torchvision", reason="parity needs torchvision")
-
-
 @pytest.mark.parametrize(("name", "side"), [("resnet18", 224), ("resnet34", 65)])
 @pytest.mark.parametrize("zip_format", [True, False])
 def test_resnets_compute_what_pytorch_computes(

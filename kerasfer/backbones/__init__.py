@@ -8,6 +8,7 @@ from kerasfer.backbones.compact import compact
 from kerasfer.backbones.pretrained import load_pytorch
 from kerasfer.backbones.pytorch_file import read_state_dict
 from kerasfer.backbones.resnet import resnet18, resnet34
+from kerasfer.backbones.vgg import vgg16
 from kerasfer.backbones.wide_resnet import wide_resnet_28_2
 
 BACKBONES = {
@@ -16,6 +17,7 @@ BACKBONES = {
     "resnet18": resnet18,
     "resnet34": resnet34,
     "alexnet": alexnet,
+    "vgg16": vgg16,
 }
 
 __all__ = [
@@ -26,5 +28,6 @@ __all__ = [
     "read_state_dict",
     "resnet18",
     "resnet34",
+    "vgg16",
     "wide_resnet_28_2",
 ]

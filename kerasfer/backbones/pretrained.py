@@ -8,7 +8,7 @@ import numpy as np
 from kerasfer.backbones.pytorch_file import read_state_dict
 
 
-def load_pytorch(model, path, ignore=("fc.*", "*.num_batches_tracked")):
+def load_pytorch(model, path, ignore=("fc.*", "fc8.*", "*.num_batches_tracked")):
     """Fills a model with the tensors of a PyTorch checkpoint, by name.
 
     A layer named "layer1.0.conv1" takes "layer1.0.conv1.weight" and, if it has one,
@@ -24,7 +24,8 @@ def load_pytorch(model, path, ignore=("fc.*", "*.num_batches_tracked")):
         model: of the layers Conv2D, Dense and BatchNormalization, e.g.
             `kerasfer.backbones.resnet18(...)`; of a classifier, its backbone.
         path: of the checkpoint, see `kerasfer.backbones.read_state_dict`.
-        ignore: patterns of names in the file that the model need not have.
+        ignore: patterns of names in the file that the model need not have; by default
+            the last layers of ResNets and VGG-Face, and PyTorch's counters.
 
     Returns:
         names in the file that were ignored.

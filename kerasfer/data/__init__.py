@@ -4,6 +4,8 @@ manifest.csv -> read_manifest -> protocols.split -> training_dataset -> model.fi
 """
 
 from kerasfer.data import protocols, synthetic
+from kerasfer.data.distilled import with_distilled
+from kerasfer.data.folds import folds, is_folded
 from kerasfer.data.manifest import (
     Manifest,
     concatenate,
@@ -18,12 +20,15 @@ __all__ = [
     "Manifest",
     "concatenate",
     "evaluation_dataset",
+    "folds",
     "for_action_units",
     "from_arrays",
+    "is_folded",
     "load_split",
     "protocols",
     "read_manifest",
     "save_split",
     "synthetic",
     "training_dataset",
+    "with_distilled",
 ]

@@ -6,12 +6,13 @@ does not depend on the order of the file or NumPy's version, and the labelled im
 """
 
 import dataclasses
-import hashlib
 import logging
 
 import numpy as np
 
 from kerasfer.data.budgets import class_budgets, parse
+from kerasfer.data.folds import is_folded, with_fold
+from kerasfer.data.hash_order import hash_order
 from kerasfer.data.manifest import Manifest, concatenate, with_classes_of
 
 _LOG = logging.getLogger(__name__)
@@ -46,14 +47,16 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     there are labelled images at most (who has few labels has few to select by); without
     such rows, drawn from the training images that the protocol leaves over (from all of
     them for the protocol `all`): a tenth at most, no more than there are labelled
-    images, whole subjects where subjects are known, and at least one image of each
-    class stays in the pool. *Unlabelled*: what is left and the rows with split
-    "unlabeled", another manifest (all its rows), or both.
+    images, whole subjects where subjects are known (for `all` one at least), and at
+    least one image of each class stays in the pool. *Unlabelled*: what is left and
+    the rows with split "unlabeled", another manifest (all its rows), or both.
 
     Args:
         manifest: a `Manifest`.
         spec: the protocol, e.g. "balanced:labels=560"; see
-            `kerasfer.data.budgets.parse`.
+            `kerasfer.data.budgets.parse`. Or a fold of a small set, whose subjects are
+            the test part and of which all else is labelled, e.g. "folds:k=10,fold=0";
+            see `kerasfer.data.folds.folds`.
         seed: int; draws the labelled and the validation images.
         unlabeled: another `Manifest` of unlabelled faces, or None. Rows that are the
             same file as one of `manifest` are left out, and the log says how many.
@@ -71,6 +74,8 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     >>> split(manifest, "balanced:labels=70", seed=0)  # doctest: +SKIP
     """
     source = _source(unlabeled, unlabeled_from)
+    if is_folded(spec):
+        manifest, spec = with_fold(manifest, spec), "all"
     spec = parse(spec)
     classes = _classes(manifest)
     parts = _parts(manifest, classes)
@@ -96,19 +101,6 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
         validation=manifest.subset(validation),
         test=manifest.subset(np.flatnonzero(parts == "test")),
     )
-
-
-def hash_order(seed, names):
-    """A pseudo-random key per name, uint64 (n,), the same on every machine.
-
-    >>> hash_order(0, ["a.png"]) == hash_order(0, ["a.png", "b.png"])[:1]
-    array([ True])
-    """
-    keys = [
-        hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
-        for name in names
-    ]
-    return np.frombuffer(b"".join(keys), ">u8").astype(np.uint64)
 
 
 class _LabeledDraw:
@@ -158,6 +150,10 @@ class _LabeledDraw:
         drawn = known[:0] if self.spec.kind == "all" else self.labeled(known)
         budget = int(_VALIDATION_SHARE * (len(known) - len(drawn)))
         budget = min(budget, len(drawn) or budget)
+        if self.spec.kind == "all" and len(known):
+            # Where a tenth is less than any subject's images, one subject validates.
+            _, sizes = np.unique(self.groups[known], return_counts=True)
+            budget = max(budget, sizes.min())
         left = np.bincount(classes[known], minlength=self.num_classes)
         # Enough stays for the labelled images, and one image of each class besides.
         needed = np.bincount(classes[drawn], minlength=self.num_classes) + 1

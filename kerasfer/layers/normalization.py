@@ -5,9 +5,10 @@ import tensorflow as tf
 
 from kerasfer.losses.margin import unit
 
-NORMALIZATIONS = ("imagenet", "unit", "per_plane")
+NORMALIZATIONS = ("imagenet", "vgg_face", "unit", "per_plane")
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)  # 255 * (0.485, 0.456, 0.406)
 _IMAGENET_STD = (58.395, 57.12, 57.375)  # 255 * (0.229, 0.224, 0.225)
+_VGG_FACE_MEAN = (129.1863, 104.7624, 93.5940)
 
 
 @keras.saving.register_keras_serializable("kerasfer")
@@ -16,8 +17,9 @@ class ImageNormalization(keras.layers.Layer):
 
     Args:
         kind: "imagenet": ImageNet's mean and deviation per colour, their average for
-            grey; "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in each plane
-            of each image (a constant plane becomes 0).
+            grey; "vgg_face": less VGG-Face's mean colour; "unit": to [-1, 1];
+            "per_plane": mean 0 and deviation 1 in each plane of each image (a constant
+            plane becomes 0).
 
     Input numeric (batch, height, width, 1 or 3), output float32 of that shape.
 
@@ -40,16 +42,22 @@ class ImageNormalization(keras.layers.Layer):
         images = tf.cast(images, tf.float32)
         if self.kind == "unit":
             return images / 127.5 - 1.0
+        channels = images.shape[-1]
         if self.kind == "imagenet":
-            mean, deviation = tf.constant(_IMAGENET_MEAN), tf.constant(_IMAGENET_STD)
-            if images.shape[-1] == 1:
-                mean, deviation = tf.reduce_mean(mean), tf.reduce_mean(deviation)
-            return (images - mean) / deviation
+            deviation = _colors(_IMAGENET_STD, channels)
+            return (images - _colors(_IMAGENET_MEAN, channels)) / deviation
+        if self.kind == "vgg_face":
+            return images - _colors(_VGG_FACE_MEAN, channels)
         mean, variance = tf.nn.moments(images, [1, 2], keepdims=True)
         return (images - mean) / tf.maximum(tf.sqrt(variance), 1.0)
 
     def get_config(self):
         return {**super().get_config(), "kind": self.kind}
+
+
+def _colors(values, channels):
+    """One value per colour; for grey their average."""
+    return tf.constant(values) if channels == 3 else tf.reduce_mean(values)
 
 
 @keras.saving.register_keras_serializable("kerasfer")

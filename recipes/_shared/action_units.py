@@ -8,7 +8,7 @@ import numpy as np
 import kerasfer
 
 from . import faces as data
-from .table import by_method, mean_and_deviation
+from .table import by_method, heading, mean_and_deviation
 
 # Of rendered faces: posed ones to label, wild ones unlabelled and to test on.
 _POSED_SHARE, _TEST_SHARE = 0.3, 0.2
@@ -33,6 +33,9 @@ def build_split(faces, seed):
 
 def metrics(manifest):
     return [kerasfer.metrics.PerAUF1(len(manifest.au_names), manifest.au_names)]
+
+
+training_data = data.build_training_data
 
 
 def pseudo_classes(model, manifest):
@@ -86,7 +89,7 @@ def summarize(results):
 
     rows = []
     for method, runs in by_method(results):
-        row = {"method": method, "seeds": len(runs)}
+        row = heading(method, runs)
         for name in runs:
             if name.startswith("f1_AU"):
                 mean = 100 * runs[name].astype(float).mean()

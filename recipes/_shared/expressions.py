@@ -6,7 +6,7 @@ import kerasfer
 
 from . import faces as data
 from .pictures import draw_confusion
-from .table import by_method, mean_and_deviation
+from .table import by_method, heading, mean_and_deviation
 
 _RARE = 3
 
@@ -30,6 +30,9 @@ def metrics(manifest):
         keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
         kerasfer.metrics.MeanClassAccuracy(manifest.num_classes),
     ]
+
+
+training_data = data.build_training_data
 
 
 def pseudo_classes(model, manifest):
@@ -79,7 +82,7 @@ def _accuracies(manifest, probs):
 
 
 def summarize(results):
-    """One row per method: mean and deviation over seeds, and the rarest classes.
+    """One row per method: mean and deviation over runs, and the rarest classes.
 
     The error of a rare class is that of its few test images, sqrt(p (1 - p) / n), with
     p the mean accuracy over seeds; more seeds do not make it smaller.
@@ -89,17 +92,18 @@ def summarize(results):
 
     rows = []
     for method, runs in by_method(results):
-        row = {"method": method, "seeds": len(runs)}
+        row = heading(method, runs)
         for name, title in (
             ("accuracy", "accuracy %"),
             ("mean_class_accuracy", "mean class accuracy %"),
         ):
             row[title] = mean_and_deviation(100 * runs[name])
-        confusions = np.stack([np.array(c) for c in runs["confusion"]])
-        sizes = confusions[0].sum(1)
+        # Of all test images once, be it in one part or over folds.
+        counts = np.sum([np.array(c) for c in runs["confusion"]], 0)
+        sizes = counts.sum(1) // runs["seed"].nunique()
         rarest = [k for k in np.argsort(sizes, kind="stable") if sizes[k]][:_RARE]
         for k in rarest:
-            p = (confusions[:, k, k] / sizes[k]).mean()
+            p = counts[k, k] / counts[k].sum()
             error = 100 * np.sqrt(p * (1 - p) / sizes[k])
             title = f"{runs['class_names'].iloc[0][k]} % (n={sizes[k]})"
             row[title] = f"{100 * p:.1f} (se {error:.1f})"

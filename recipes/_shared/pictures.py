@@ -8,7 +8,7 @@ def draw_confusion(path, results):
 
     counts = np.sum([result["confusion"] for result in results], 0)
     shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure, axes = _figure(figsize=(6, 5.4))
+    figure, axes = figure_of(figsize=(6, 5.4))
     display = ConfusionMatrixDisplay(shares, display_labels=results[0]["class_names"])
     display.plot(
         ax=axes, cmap="Blues", values_format=".0f", xticks_rotation=45, colorbar=False
@@ -19,7 +19,7 @@ def draw_confusion(path, results):
         xlabel="predicted",
         ylabel="true (% of row)",
     )
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_centroid_shift(path, shifts):
@@ -29,7 +29,7 @@ def draw_centroid_shift(path, shifts):
         path: of the picture.
         shifts: label -> sequence of `centroid_shift` per epoch, NaN where unknown.
     """
-    figure, axes = _figure(figsize=(6, 4))
+    figure, axes = figure_of(figsize=(6, 4))
     for label, values in shifts.items():
         axes.plot(range(1, len(values) + 1), values, marker=".", label=label)
     axes.set(
@@ -40,19 +40,21 @@ def draw_centroid_shift(path, shifts):
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(**options):
+def figure_of(*grid, **options):
+    """Figure and axes for a file, without a window."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    return plt.subplots(layout="constrained", **options)
+    return plt.subplots(*grid, layout="constrained", **options)
 
 
-def _save(figure, path):
+def save_figure(figure, path):
+    """Writes a picture, whole."""
     import matplotlib.pyplot as plt
 
     from kerasfer.safe_write import written_aside

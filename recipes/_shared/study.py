@@ -4,6 +4,7 @@ import csv
 
 from . import expressions
 from .flags import parse
+from .folds import per_fold
 from .pictures import draw_centroid_shift
 from .runs import reported_errors, slug
 from .table import report
@@ -34,13 +35,14 @@ def run(
     with reported_errors():
         folder = config.training.out / recipe / slug(config.faces.name)
         runs = [
-            (method, seed, folder / f"seed{seed}" / method)
+            (fold_config, method, seed, folder / f"seed{seed}" / fold / method)
             for seed in config.training.seeds
+            for fold, fold_config in per_fold(config)
             for method in dict.fromkeys(methods_of(config))
         ]
         results = [
             train(
-                config_of(config, method),
+                config_of(fold_config, method),
                 method,
                 seed,
                 run_folder,
@@ -48,7 +50,7 @@ def run(
                 task,
                 **options_of(config),
             )
-            for method, seed, run_folder in runs
+            for fold_config, method, seed, run_folder in runs
         ]
         report(folder, results, task)
         _draw_shifts(folder, runs)
@@ -57,11 +59,11 @@ def run(
 def _draw_shifts(folder, runs):
     """The centroids' curves of all runs that have one, in one picture."""
     shifts = {}
-    for method, seed, run_folder in runs:
+    for _, _, _, run_folder in runs:
         with (run_folder / "metrics.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         if "centroid_shift" in rows[0]:
             values = [float(row["centroid_shift"]) for row in rows]
-            shifts[f"{method}, seed {seed}"] = values
+            shifts[str(run_folder.relative_to(folder))] = values
     if shifts:
         draw_centroid_shift(folder / "centroid_shift.png", shifts)

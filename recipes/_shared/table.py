@@ -31,8 +31,15 @@ def by_method(results):
     yield from pd.DataFrame(results).groupby("method", sort=False)
 
 
+def heading(method, runs):
+    """The first columns of a row: the method, and how often it was run."""
+    seeds = runs["seed"].nunique()
+    row = {"method": method, "seeds": seeds}
+    return row if len(runs) == seeds else {**row, "folds": len(runs) // seeds}
+
+
 def mean_and_deviation(values):
-    """Of percentages over seeds: "33.5 ± 1.1", or the one value."""
+    """Of percentages over runs: "33.5 ± 1.1", or the one value."""
     if len(values) == 1:
         return f"{values.iloc[0]:.1f}"
     return f"{values.mean():.1f} ± {values.std():.1f}"

@@ -11,9 +11,14 @@ import kerasfer
 from . import faces as data
 from .flags import require_above_0, require_at_least, require_within
 from .pictures import draw_centroid_shift
+from .progress import progress_bar
 from .runs import RESULT, open_run
 
-BACKBONES = Literal["compact", "wide_resnet_28_2", "resnet18", "resnet34", "alexnet"]
+BACKBONES = Literal[
+    "compact", "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16"
+]
+_LOADABLE = ("resnet18", "resnet34", "vgg16")
+_LOADABLE = ("resnet18", "resnet34", "vgg16")
 MONITORS = Literal["val_accuracy", "val_mean_class_accuracy", "val_f1", "val_f1_small"]
 
 
@@ -26,15 +31,17 @@ class Training:
     backbone: BACKBONES = "compact"
     """Backbone."""
     backbone_weights: pathlib.Path | None = None
-    """PyTorch checkpoint for a ResNet, e.g. resnet18_msceleb.pth."""
-    normalization: Literal["per_plane", "unit", "imagenet"] = "per_plane"
-    """Of the pixels; imagenet for a pretrained ResNet."""
+    """PyTorch checkpoint for a ResNet or VGG-16, e.g. resnet18_msceleb.pth."""
+    normalization: Literal["per_plane", "unit", "imagenet", "vgg_face"] = "per_plane"
+    """Of the pixels; imagenet for a pretrained ResNet, vgg_face for VGG-Face."""
     dropout: float = 0.0
     """Rate before the last layer."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """sgd with a momentum of 0.9."""
     learning_rate: float = 2e-3
-    """Of Adam."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """The learning rate falls to 0 by a half cosine, or stays."""
+    """Of the optimizer."""
+    schedule: Literal["cosine", "constant", "steps"] = "cosine"
+    """The rate falls to 0 by a half cosine, stays, or is a tenth each 10 epochs on."""
     adam_epsilon: float = 1e-7
     """Of Adam; PyTorch's is 1e-8."""
     weight_decay: float = 0.02
@@ -44,7 +51,7 @@ class Training:
     epochs: int = 12
     """Of steps-per-epoch steps; each ends with a validation."""
     steps_per_epoch: int = 60
-    """Steps of an epoch."""
+    """Steps of an epoch; 0 is one pass over the labelled faces."""
     weight_penalty: Literal["none", "l1", "l2"] = "none"
     """Of all kernels, in the loss; unlike weight-decay it is scaled by Adam."""
     penalty_strength: float = 1e-4
@@ -61,14 +68,14 @@ class Training:
     """What picks the epoch, on validation faces; val_f1... for action units."""
 
     def __post_init__(self):
-        require_at_least(self, 0, "weight_decay", "seeds")
-        require_at_least(self, 1, "epochs", "steps_per_epoch")
+        require_at_least(self, 0, "weight_decay", "seeds", "steps_per_epoch")
+        require_at_least(self, 1, "epochs")
         require_above_0(self, "learning_rate", "adam_epsilon", "penalty_strength")
         require_within(self, 0, 0.999999, "dropout", "ema_decay")
-        if self.backbone_weights and not self.backbone.startswith("resnet"):
+        if self.backbone_weights and self.backbone not in _LOADABLE:
             raise ValueError(
-                "--backbone-weights needs --backbone resnet18 or resnet34. Received: "
-                f"{self.backbone}."
+                f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}. "
+                f"Received: {self.backbone}."
             )
 
 
@@ -113,17 +120,33 @@ def frame_options(training):
 def compile_model(model, training, metrics):
     import keras
 
-    rate = training.learning_rate
-    if training.schedule == "cosine":
-        steps = training.epochs * training.steps_per_epoch
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    adam = keras.optimizers.Adam(
-        rate, epsilon=training.adam_epsilon, weight_decay=training.weight_decay
-    )
+    rate = _rate(training)
+    decay = {"weight_decay": training.weight_decay}
+    if training.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate, epsilon=training.adam_epsilon, **decay)
+    else:
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, **decay)
     spared = ["gamma", "beta", "bias"] if training.decay_on == "kernels" else []
-    adam.exclude_from_weight_decay(var_names=["prototypes", *spared])
-    model.compile(adam, metrics=metrics)
+    optimizer.exclude_from_weight_decay(var_names=["prototypes", *spared])
+    model.compile(optimizer, metrics=metrics)
     return model
+
+
+def _rate(training):
+    from keras.optimizers import schedules
+
+    rate, steps = training.learning_rate, training.steps_per_epoch
+    if training.schedule == "cosine":
+        return schedules.CosineDecay(rate, training.epochs * steps)
+    if training.schedule == "steps":
+        return schedules.ExponentialDecay(rate, 10 * steps, 0.1, staircase=True)
+    return rate
+
+
+def _with_steps(training, num_labeled, batch_size):
+    """Steps of an epoch, where they are those of one pass."""
+    steps = training.steps_per_epoch or -(-num_labeled // batch_size)
+    return dataclasses.replace(training, steps_per_epoch=steps)
 
 
 def train(
@@ -157,20 +180,21 @@ def train(
     keras.utils.set_random_seed(seed)
     split = task.build_split(config.faces, seed)
     kerasfer.data.save_split(split, run.folder / "split.csv")
+    training = _with_steps(config.training, len(split.labeled), config.faces.batch_size)
     model = build_model(config, method, split)
-    compile_model(model, config.training, task.metrics(split.labeled))
+    compile_model(model, training, task.metrics(split.labeled))
     measured = [split.labeled]
     if measured_unlabeled != 0:
         measured.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
     update = kerasfer.callbacks.EpochUpdate(
         *(data.build_evaluation_data(config.faces, part) for part in measured)
     )
-    best, minutes = _fit(
+    best, times = _fit(
         run,
-        config.training,
+        training,
         model,
         task.pseudo_classes(model, split.labeled),
-        data.build_training_data(config.faces, split, model, seed, mixup_alpha),
+        task.training_data(config.faces, split, model, seed, mixup_alpha),
         data.build_evaluation_data(config.faces, split.validation),
         update,
     )
@@ -181,7 +205,7 @@ def train(
         "epoch": best.best_epoch,
         "selected_on": best.monitor,
         best.monitor: best.best,
-        "minutes": round(minutes, 2),
+        **times,
         **task.evaluate(
             run.folder,
             model,
@@ -200,9 +224,11 @@ def _fit(run, training, model, pseudo_classes, train_data, validation, update):
 
     from kerasfer.callbacks import PseudoLabelAudit, SaveWeights
 
+    from .epoch_seconds import EpochSeconds
+
     best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
     audit = run.folder / "pseudo_labels.csv"
-    start = time.monotonic()
+    start, seconds = time.monotonic(), EpochSeconds()
     history = model.fit(
         train_data,
         validation_data=validation,
@@ -210,8 +236,9 @@ def _fit(run, training, model, pseudo_classes, train_data, validation, update):
         steps_per_epoch=training.steps_per_epoch,
         verbose=0,
         callbacks=[
+            seconds,
             # Before `update`, whose threshold a class would fill the line.
-            _progress_bar(run.folder.name),
+            progress_bar(run.folder.name),
             update,
             best,
             SaveWeights(run.folder / "last.weights.h5"),
@@ -223,23 +250,10 @@ def _fit(run, training, model, pseudo_classes, train_data, validation, update):
     if "centroid_shift" in history.history:
         shifts = {run.folder.name: history.history["centroid_shift"]}
         draw_centroid_shift(run.folder / "centroid_shift.png", shifts)
-    return best, minutes
-
-
-def _progress_bar(description):
-    from tqdm.keras import TqdmCallback
-
-    bar = TqdmCallback(verbose=0, desc=description)
-    show = (
-        bar.on_epoch_end
-    )  # tqdm sets it on the object: a subclass could not change it
-
-    def on_epoch_end(epoch, logs=None):
-        # The numbers of each action unit would fill the line.
-        show(epoch, {n: v for n, v in (logs or {}).items() if "_AU" not in n})
-
-    bar.on_epoch_end = on_epoch_end
-    return bar
+    return best, {
+        "minutes": round(minutes, 2),
+        "seconds_per_epoch": round(seconds.median(), 2),
+    }
 
 
 def _settings(config):

@@ -1,0 +1,62 @@
+"""Distilled images among labelled faces."""
+
+import tensorflow as tf
+
+
+def with_distilled(dataset, images, labels, num_labeled, seed=0, start_step=0):
+    """Training batches with distilled images in place of some of the labelled faces.
+
+    As if the n distilled images were n more of the N labelled faces: each place in a
+    labelled batch is given to one of them, drawn anew, with probability n / (N + n). A
+    batch stays as large as it was, and an epoch costs what it did. Element i is a pure
+    function of (seed, start_step + i), as of `training_dataset`.
+
+    Source: Liu et al., "Omni-supervised Facial Expression Recognition via Distilled
+    Data", section 3.4, which trains on the union; the ratio of mixing is not stated.
+
+    Args:
+        dataset: of `training_dataset(..., start_step=start_step)`; expressions only.
+        images: float (n, height, width, channels), pixels, not bounded to 0..255; see
+            `kerasfer.distillation.load_images`.
+        labels: int (n,), their classes.
+        num_labeled: N.
+        seed: non-negative int.
+        start_step: of the first element.
+
+    Returns:
+        a `tf.data.Dataset`; "image" is float32 now.
+
+    Raises:
+        ValueError: images of another shape than those of the data set.
+
+    >>> with_distilled(data, images, labels, len(split.labeled))  # doctest: +SKIP
+    """
+    images = tf.constant(images, tf.float32)
+    labels = tf.constant(labels, tf.int32)
+    shape = dataset.element_spec[0]["image"].shape
+    if images.shape[1:] != shape[1:]:
+        raise ValueError(
+            f"Expected distilled images of shape {tuple(shape[1:])}, as the faces. "
+            f"Received: images.shape={tuple(images.shape)}."
+        )
+    count = images.shape[0]
+    share = count / (num_labeled + count)
+
+    def mixed(step, element):
+        batch, faces = element
+        dice = tf.stack([tf.cast(seed, tf.int64), step])
+        size = [shape[0]]
+        chosen = tf.random.stateless_uniform(size, dice) < share
+        which = tf.random.stateless_uniform(
+            size, dice + [1_000_003, 0], maxval=count, dtype=tf.int32
+        )
+        image = tf.where(
+            chosen[:, None, None, None],
+            tf.gather(images, which),
+            tf.cast(batch["image"], tf.float32),
+        )
+        faces = tf.where(chosen, tf.gather(labels, which), faces)
+        return {**batch, "image": image}, faces
+
+    steps = tf.data.Dataset.counter(tf.constant(start_step, tf.int64))
+    return tf.data.Dataset.zip((steps, dataset)).map(mixed).prefetch(2)

@@ -1,0 +1,63 @@
+"""Evaluation on other data sets than the one trained on, classes mapped by name."""
+
+import pathlib
+
+import numpy as np
+
+import kerasfer
+
+
+def read_tests(tests):
+    """`NAME=MANIFEST.csv`, ... as name -> manifest of its labelled images."""
+    manifests = {}
+    for text in tests:
+        name, has_path, path = text.partition("=")
+        if not (name and has_path):
+            raise ValueError(f"--test: expected NAME=MANIFEST.csv. Received: {text}.")
+        manifest = kerasfer.data.read_manifest(pathlib.Path(path))
+        if not manifest.class_names:
+            raise ValueError(f"--test: {path} has no labels to test on.")
+        manifests[name] = manifest.subset(manifest.labels >= 0)
+    return manifests
+
+
+def evaluate_on(name, manifest, class_names, predict):
+    """Accuracies on the images of the classes that both sides have.
+
+    The likeliest of those shared classes is the prediction; images of other classes are
+    left out, and counted. `mean_class_accuracy` is over the shared classes that occur.
+
+    Args:
+        name: of the data set, for the result.
+        manifest: labelled images.
+        class_names: of the classifier, in its order.
+        predict: manifest -> probabilities (n, classes).
+
+    Returns:
+        `<name>_accuracy`, `<name>_mean_class_accuracy`, `<name>_images`,
+        `<name>_left_out`, `<name>_classes`.
+
+    Raises:
+        ValueError: fewer than two classes are shared.
+    """
+    shared = [c for c in class_names if c in manifest.class_names]
+    if len(shared) < 2:
+        raise ValueError(
+            f"--test {name}: fewer than two classes are those of the training, "
+            f"{', '.join(class_names)}. Received: {', '.join(manifest.class_names)}."
+        )
+    index = {c: k for k, c in enumerate(shared)}
+    numbers = np.array([index.get(c, -1) for c in manifest.class_names])
+    labels = numbers[manifest.labels]
+    columns = [class_names.index(c) for c in shared]
+    probs = predict(manifest.subset(labels >= 0))[:, columns]
+    truth = labels[labels >= 0]
+    metric = kerasfer.metrics.MeanClassAccuracy(len(shared))
+    metric.update_state(truth, probs)
+    return {
+        f"{name}_accuracy": float((probs.argmax(-1) == truth).mean()),
+        f"{name}_mean_class_accuracy": float(metric.result()),
+        f"{name}_images": len(truth),
+        f"{name}_left_out": int((labels < 0).sum()),
+        f"{name}_classes": " ".join(shared),
+    }

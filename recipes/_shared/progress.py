@@ -1,0 +1,16 @@
+"""The progress bar of a training."""
+
+
+def progress_bar(description):
+    """A Keras callback that shows epochs, their numbers and the time left."""
+    from tqdm.keras import TqdmCallback
+
+    bar = TqdmCallback(verbose=0, desc=description)
+    show = bar.on_epoch_end  # of the object: a subclass would not change it
+
+    def on_epoch_end(epoch, logs=None):
+        # The numbers of each action unit would fill the line.
+        show(epoch, {n: v for n, v in (logs or {}).items() if "_AU" not in n})
+
+    bar.on_epoch_end = on_epoch_end
+    return bar

@@ -1,0 +1,62 @@
+"""Stages of a chain: files that stand as long as what they were made from does."""
+
+import contextlib
+import hashlib
+import json
+import pathlib
+import shutil
+
+
+def fingerprint(*inputs):
+    """A short hash of settings (what JSON can hold) and of files (paths)."""
+    digest = hashlib.sha256()
+    for value in inputs:
+        if isinstance(value, pathlib.Path):
+            digest.update(value.read_bytes())
+        else:
+            digest.update(json.dumps(value, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def is_current(output, made_from):
+    """Whether a stage's output is there, and was made from the same inputs."""
+    note = _note(output)
+    if not (output.exists() and note.exists()):
+        return False
+    current = json.loads(note.read_text())["made_from"] == made_from
+    print(f"{output} is " + ("taken as it is." if current else "of other inputs."))
+    return current
+
+
+@contextlib.contextmanager
+def new_folder(output, made_from, keep=()):
+    """A folder to write a stage's files into; stands under its name once all are there.
+
+    Args:
+        output: path of the folder; what stood there is replaced at the end.
+        made_from: a `fingerprint`.
+        keep: names of files that a stopped attempt at the same inputs left to go on
+            with.
+    """
+    aside = output.with_name(f".making-{output.name}")
+    note = aside / "made_from"
+    if not (note.exists() and note.read_text() == made_from):
+        shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True, exist_ok=True)
+    note.write_text(made_from)
+    yield aside
+    note.unlink()
+    for name in keep:
+        (aside / name).unlink(missing_ok=True)
+    shutil.rmtree(output, ignore_errors=True)
+    aside.rename(output)
+    finish(output, made_from)
+
+
+def finish(output, made_from):
+    """Notes what a finished output was made from."""
+    _note(output).write_text(json.dumps({"made_from": made_from}))
+
+
+def _note(output):
+    return output.with_name(f"{output.name}.stage.json")

@@ -1,0 +1,271 @@
+"""Distillation against finite differences, and what it is for."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import map_classifier, random_faces
+
+from kerasfer import build_classifier
+from kerasfer.data import from_arrays, synthetic, training_dataset, with_distilled
+from kerasfer.distillation import WEIGHTS, DatasetDistiller, load_images
+from kerasfer.faces import EXPRESSIONS, resize
+from kerasfer.schemes import Supervised
+
+NAMES = ("anger", "fear", "neutral")
+FACES = random_faces(12, side=4)
+IMAGES, LABELS = FACES.images.astype(np.float32), FACES.labels
+
+
+def distiller(classifier=None, **options):
+    options = {"step_size": 0.3, **options}
+    return DatasetDistiller(classifier or map_classifier(), NAMES, **options)
+
+
+def weights_of(model):
+    return [v.numpy() for v in model.classifier.trainable_variables]
+
+
+def set_weights(model, values):
+    for variable, value in zip(
+        model.classifier.trainable_variables, values, strict=True
+    ):
+        variable.assign(value)
+
+
+def adapted_loss(model):
+    """The loss after the inner steps, by taking them."""
+    kept = weights_of(model)
+    model.adapt()
+    logits = model.classifier(IMAGES, training=False)["logits"]
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, logits)
+    set_weights(model, kept)
+    return float(tf.reduce_mean(losses))
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (2, 2), (1, 3)])
+def test_gradients_are_finite_differences(steps, epochs):
+    model = distiller(weights="fixed", steps=steps, epochs=epochs)
+    before = weights_of(model)
+    _, end, (by_noise, by_raw) = model.unrolled(IMAGES, LABELS)
+    np.testing.assert_allclose(end, adapted_loss(model), rtol=1e-5)
+    for ours, theirs in zip(weights_of(model), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+    def difference(variable, entry, h):
+        value, losses = variable.numpy(), []
+        for sign in (1, -1):
+            moved = value.copy()
+            moved[entry] += sign * h
+            variable.assign(moved)
+            losses.append(adapted_loss(model))
+        variable.assign(value)
+        return (losses[0] - losses[1]) / (2 * h)
+
+    for entry in [(0, 0, 0, 0), (3 * steps - 1, 2, 1, 2)]:
+        # A loss near 1 in float32 is known to 1e-7: over 2h, to about 2e-6.
+        expected = difference(model.noise, entry, 3e-2)
+        np.testing.assert_allclose(by_noise.numpy()[entry], expected, atol=1e-5)
+    for t in range(steps * epochs):
+        expected = difference(model.raw_step_sizes, t, 1e-2)
+        np.testing.assert_allclose(by_raw.numpy()[t], expected, rtol=1e-2, atol=3e-5)
+
+
+def test_batch_statistics_stay_as_they_were_and_second_derivatives_exist():
+    classifier = build_classifier("compact", (16, 16, 3), 3)
+    model = DatasetDistiller(classifier, NAMES, num_networks=2)
+    faces = random_faces(6, side=16)
+    frozen = [v.numpy() for v in classifier.non_trainable_variables]
+    _, _, gradients = model.unrolled(faces.images.astype(np.float32), faces.labels)
+    for gradient in gradients:
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
+    for ours, theirs in zip(classifier.non_trainable_variables, frozen, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_where_networks_come_from(weights):
+    model = distiller(weights=weights)
+    pool = weights_of(model)
+    model.draw_network(0)
+    first = weights_of(model)
+    set_weights(model, pool)
+    model.draw_network(0)
+    for ours, theirs in zip(weights_of(model), first, strict=True):
+        np.testing.assert_array_equal(ours, theirs)  # a function of seed and step
+    set_weights(model, pool)
+    model.outer_steps.assign(1.0)
+    model.draw_network(0)
+    head = {id(v) for v in model.head.trainable_variables}
+    for i, variable in enumerate(model.classifier.trainable_variables):
+        drawn = weights == "random" or (weights != "fixed" and id(variable) in head)
+        is_kernel = len(tuple(variable.shape)) > 1
+        if not drawn:
+            np.testing.assert_array_equal(variable.numpy(), pool[i])
+        elif is_kernel:
+            assert (variable.numpy() != first[i]).all()
+        else:
+            np.testing.assert_array_equal(variable.numpy(), 0.0)
+
+
+def trained(model, steps=30, rate=0.05):
+    model.compile(keras.optimizers.Adam(rate, beta_1=0.5))
+    data = tf.data.Dataset.from_tensors((IMAGES, LABELS)).repeat()
+    return model.fit(data, steps_per_epoch=steps, verbose=0).history
+
+
+def test_training_lowers_the_loss_after_the_steps():
+    model = distiller(weights="fixed")
+    before = adapted_loss(model)
+    trained(model)
+    assert adapted_loss(model) < 0.8 * before
+    np.testing.assert_array_equal(model.labels, [0, 1, 2])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_images():
+    model = distiller(step_size=0.3)
+    trained(model, steps=2)
+    good = [v.numpy() for v in model.trainable_variables]
+    data = tf.data.Dataset.from_tensors((np.full_like(IMAGES, np.nan), LABELS)).repeat()
+    with pytest.raises(FloatingPointError, match="The loss is nan at step 1"):
+        model.fit(data, steps_per_epoch=3, verbose=0)
+    for ours, theirs in zip(model.trainable_variables, good, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs)
+
+
+def test_a_saved_distiller_goes_on_where_it_was(tmp_path):
+    keras.utils.set_random_seed(5)
+    classifier = map_classifier()
+    whole = distiller(classifier)
+    trained(whole, steps=6)
+    first = distiller(classifier)
+    trained(first, steps=3)
+    first.save_weights(tmp_path / "d.weights.h5")
+    second = distiller(classifier, seed=0)
+    second.compile(keras.optimizers.Adam(0.05, beta_1=0.5))
+    second.optimizer.build(second.trainable_variables)
+    second.load_weights(tmp_path / "d.weights.h5")
+    assert float(second.outer_steps) == 3
+    data = tf.data.Dataset.from_tensors((IMAGES, LABELS)).repeat()
+    second.fit(data, steps_per_epoch=3, verbose=0)
+    for ours, theirs in zip(
+        second.trainable_variables, whole.trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_images_on_disk(tmp_path):
+    model = distiller(steps=2, images_per_class=2)
+    model.save_images(tmp_path / "distilled.npz")
+    images, labels, names = load_images(tmp_path / "distilled.npz")
+    np.testing.assert_array_equal(images, model.pixels)
+    np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
+    assert names == NAMES and images.dtype == np.float32
+    assert abs(images.mean() - 127.5) < 5 and abs(images.std() - 64) < 5
+    np.savez(tmp_path / "half.npz", images=images)
+    with pytest.raises(ValueError, match="expected images, labels and class_names"):
+        load_images(tmp_path / "half.npz")
+    np.savez(tmp_path / "odd.npz", images=images, labels=labels + 9, class_names=names)
+    with pytest.raises(ValueError, match="labels of no class"):
+        load_images(tmp_path / "odd.npz")
+
+
+def test_distilled_images_lie_among_labelled_faces():
+    marks = np.stack([np.full((4, 4, 3), 1000.0 + k) for k in range(3)])
+    data = training_dataset(FACES, batch_size=50, seed=4)
+    mixed = with_distilled(data, marks, [0, 1, 2], num_labeled=12, seed=4)
+    plain = list(data.take(4))
+    distilled = faces = 0
+    for (batch, labels), (own, own_labels) in zip(mixed.take(4), plain, strict=True):
+        images = batch["image"].numpy()
+        marked = images[:, 0, 0, 0] >= 1000
+        np.testing.assert_array_equal(
+            labels.numpy()[marked], images[marked, 0, 0, 0] - 1000
+        )
+        np.testing.assert_array_equal(images[~marked], own["image"].numpy()[~marked])
+        np.testing.assert_array_equal(labels[~marked], own_labels[~marked])
+        distilled, faces = distilled + marked.sum(), faces + len(marked)
+    # 3 of 15 are expected: 40 of 200, deviation sqrt(200 * .2 * .8) = 5.7.
+    assert faces == 200 and 20 < distilled < 60
+    late = training_dataset(FACES, batch_size=50, seed=4, start_step=2)
+    late = with_distilled(late, marks, [0, 1, 2], 12, seed=4, start_step=2)
+    (again, _), (before, _) = next(iter(late)), list(mixed.take(3))[2]
+    np.testing.assert_array_equal(again["image"], before["image"])
+    with pytest.raises(ValueError, match=r"of shape \(4, 4, 3\), as the faces"):
+        with_distilled(data, marks[:, :2], [0, 1, 2], 12)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": "xavier"}, "pretrained_random_head, fixed, random"),
+        ({"steps": 0}, "at least 1"),
+        ({"step_size": 0.0}, "step_size > 0"),
+    ],
+)
+def test_what_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        distiller(**options)
+
+
+def test_a_classifier_without_a_head_is_refused():
+    images = keras.Input((4, 4, 3))
+    logits = keras.layers.Dense(3, name="last")(keras.layers.Flatten()(images))
+    with pytest.raises(ValueError, match="no layer `logits`"):
+        distiller(keras.Model(images, {"logits": logits}))
+
+
+def posed_faces(count, seed):
+    """Rendered faces of three expressions, 16 pixels a side."""
+    faces = synthetic.render_manifest(count, seed=seed, domain="posed", test_share=0)
+    chosen = [EXPRESSIONS.index(name) for name in ("happiness", "surprise", "disgust")]
+    faces = faces.subset(np.isin(faces.labels, chosen))
+    return from_arrays(
+        np.stack([resize(image, (16, 16)) for image in faces.images]),
+        [chosen.index(label) for label in faces.labels],
+    )
+
+
+@pytest.mark.slow
+def test_distilled_images_teach_new_heads_more_than_random_ones(capsys):
+    faces, held_out = posed_faces(400, seed=0), posed_faces(200, seed=1)
+    classifier = build_classifier("compact", (16, 16, 3), 3)
+    pretrained = Supervised(classifier, ema_decay=0.0)
+    pretrained.compile(keras.optimizers.Adam(2e-3))
+    data = training_dataset(faces, batch_size=32, pad=0.0)
+    pretrained.fit(data, steps_per_epoch=40, verbose=0)
+    model = DatasetDistiller(classifier, NAMES)
+    model.compile(keras.optimizers.Adam(0.03, beta_1=0.5))
+    model.fit(data, steps_per_epoch=80, verbose=0)
+    pool = weights_of(model)
+    real = [faces.images[np.flatnonzero(faces.labels == k)[0]] for k in range(3)]
+    kinds = {
+        "distilled": model.noise.numpy(),
+        "random": np.random.default_rng(0).normal(size=model.noise.shape),
+        "real": (np.stack(real) - 127.5) / 64,
+    }
+
+    def loss():
+        logits = classifier(held_out.images, training=False)["logits"]
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(held_out.labels, logits)
+        return float(tf.reduce_mean(losses))
+
+    def gain(noise, head):
+        """By how much the steps lower the loss on held-out faces, for a new head."""
+        model.noise.assign(noise)
+        model.outer_steps.assign(10_000.0 + head)
+        set_weights(model, pool)
+        model.draw_network()
+        before = loss()
+        model.adapt()
+        return before - loss()
+
+    gains = {k: np.array([gain(n, i) for i in range(20)]) for k, n in kinds.items()}
+    with capsys.disabled():
+        for kind, values in gains.items():
+            error = values.std(ddof=1) / 20**0.5
+            print(f"\nloss lowered by {kind}: {values.mean():.3f} (se {error:.3f})")
+    difference = gains["distilled"] - gains["random"]
+    # Paired over 20 heads; by chance three standard errors are one in 800.
+    assert difference.mean() > 3 * difference.std(ddof=1) / 20**0.5
+    assert gains["distilled"].mean() > 0

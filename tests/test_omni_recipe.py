@@ -1,0 +1,204 @@
+"""The omni-supervised recipe, run as a user runs it, at toy size."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import random_faces
+from recipe_runs import RECIPES, imported, parsed, run
+
+from kerasfer.data import from_arrays
+from kerasfer.distillation import load_images
+from kerasfer.faces import cv2, read_image
+
+FLAGS = ["--rendered-faces", 300, "--protocol", "balanced:labels=16", "--epochs", 2]
+FLAGS += ["--batch-size", 8, "--image-size", 16, "--distill-epochs", 6]
+FLAGS += ["--distill-steps-per-epoch", 1, "--distill-batch", 8]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    out = tmp_path_factory.mktemp("omni")
+    names = ["baseline", "vas", "das"]
+    code, output = run(*FLAGS, "--only", *names, "--out", out, recipe="omni_supervised")
+    assert code == 0, output
+    return out, next(out.glob("omni_supervised/*")), output
+
+
+def test_the_table_shows_the_chain(chain):
+    _, folder, _ = chain
+    table = pd.read_csv(folder / "table.csv")
+    assert [*table["method"]] == ["baseline", "vas", "das"]
+    selected = pd.read_csv(folder / "seed0/selected.csv")
+    # A tenth of the sea: 168 wild faces, those left over by the test "wild".
+    assert 17 <= len(selected) <= 20
+    assert [*table["images"]] == [16, 16 + len(selected), 16 + 8]
+    assert {"wild accuracy %", "seconds an epoch", "selected rightly %"} <= set(table)
+
+
+def test_selected_faces_are_ranked_and_were_not_labelled(chain):
+    _, folder, _ = chain
+    seed = folder / "seed0"
+    selected = pd.read_csv(seed / "selected.csv")
+    assert [*selected] == ["path", "label", "cosine_margin", "rank"]
+    for _, rows in selected.groupby("label"):
+        assert [*rows["rank"]] == [*range(1, len(rows) + 1)]
+        assert (np.diff(rows["cosine_margin"]) <= 0).all()
+    split = pd.read_csv(seed / "vas/split.csv")
+    labeled = set(split["path"][split["part"] == "labeled"])
+    unlabeled = set(split["path"][split["part"] == "unlabeled"])
+    assert set(selected["path"]) <= labeled and not set(selected["path"]) & unlabeled
+    assert read_image(seed / "selected.png").std() > 10
+
+
+def test_distilled_images_and_their_evolution(chain):
+    _, folder, _ = chain
+    distilled = folder / "seed0/distilled"
+    images, labels, names = load_images(distilled / "distilled.npz")
+    assert images.shape == (8, 16, 16, 3) and [*labels] == [*range(8)]
+    assert len(names) == 8
+    snapshots = sorted(path.name for path in distilled.glob("epoch_*.npz"))
+    assert snapshots == [f"epoch_000{number}.npz" for number in range(1, 7)]
+    last = load_images(distilled / snapshots[-1])[0]
+    np.testing.assert_array_equal(last, images)
+    for name in ("distilled", "evolution"):
+        assert read_image(distilled / f"{name}.png").std() > 10
+    assert not list(distilled.glob("*.h5"))  # of the distillation under way
+
+
+def test_stages_are_skipped_while_their_inputs_are_the_same(chain):
+    out, folder, _ = chain
+    seed = folder / "seed0"
+    before = {p: p.stat().st_mtime_ns for p in seed.rglob("*.np[yz]")}
+    code, output = run(*FLAGS, "--out", out, recipe="omni_supervised")
+    assert code == 0, output
+    # Three trainings and three stages.
+    assert output.count("is finished") == 3 and output.count("taken as it is") == 6
+    assert before == {p: p.stat().st_mtime_ns for p in seed.rglob("*.np[yz]")}
+
+
+def test_another_selection_is_made_anew_and_files_of_your_own_are_taken(chain):
+    out, folder, _ = chain
+    seed = folder / "seed0"
+    kept = (seed / "selected.csv").read_text()
+    own = out / "own.csv"
+    rows = list(csv.DictReader((seed / "selected.csv").open()))[:3]
+    own.write_text("path,label\n" + "".join(f"{r['path']},fear\n" for r in rows))
+    flags = [*FLAGS, "--primitive", seed / "primitive/classifier.keras", "--selected"]
+    flags += [own, "--only", "vas", "--out", out / "own"]
+    code, output = run(*flags, recipe="omni_supervised")
+    assert code == 0, output
+    (result,) = (out / "own").rglob("vas/result.json")
+    assert json.loads(result.read_text())["images"] == 16 + 3
+    assert "selected 3" in output and not list((out / "own").rglob("baseline"))
+    assert (seed / "selected.csv").read_text() == kept
+
+
+def test_selecting_alone(chain):
+    out, folder, _ = chain
+    flags = [*FLAGS, "--primitive", folder / "seed0/primitive/classifier.keras"]
+    flags += ["--delta", 0.0, "--most-per-class", 2, "--only", "select"]
+    code, output = run(*flags, "--out", out / "select", recipe="omni_supervised")
+    assert code == 0, output
+    (selected,) = (out / "select").rglob("selected.csv")
+    assert pd.read_csv(selected)["label"].value_counts().max() <= 2
+    code, output = run(
+        *flags, "--delta", 2.0, "--out", out / "none", recipe="omni_supervised"
+    )
+    assert code != 0 and "Lower --delta" in output and "Traceback" not in output
+
+
+def write_faces(folder, faces, class_names, subjects=None):
+    folder.mkdir()
+    lines = ["path,label,subject"]
+    for row, image in enumerate(faces.images):
+        cv2.imwrite(str(folder / f"{row}.png"), image)
+        subject = subjects[row] if subjects else ""
+        lines.append(f"{row}.png,{class_names[faces.labels[row]]},{subject}")
+    (folder / "faces.csv").write_text("\n".join(lines) + "\n")
+    return folder / "faces.csv"
+
+
+def test_folds_and_other_data_sets(tmp_path):
+    faces = random_faces(60, side=16)
+    subjects = [f"s{i % 6}" for i in range(60)]
+    own = write_faces(tmp_path / "own", faces, ("anger", "fear", "joy"), subjects)
+    sea = write_faces(tmp_path / "sea", random_faces(40, side=16, seed=1), "abc")
+    other = write_faces(
+        tmp_path / "other", random_faces(30, side=16, seed=2), ("fear", "joy", "awe")
+    )
+    flags = ["--manifest", own, "--unlabeled", sea, "--protocol", "folds:k=3"]
+    flags += ["--test", f"other={other}", "--epochs", 1, "--steps-per-epoch", 2]
+    flags += ["--batch-size", 4, "--image-size", 16, "--only", "baseline"]
+    code, output = run(*flags, "--out", tmp_path / "runs", recipe="omni_supervised")
+    assert code == 0, output
+    (folder,) = (tmp_path / "runs/omni_supervised").iterdir()
+    table = pd.read_csv(folder / "table.csv")
+    assert [*table["seeds"]] == [1] and [*table["folds"]] == [3]
+    results = [json.loads(p.read_text()) for p in folder.rglob("result.json")]
+    assert len(results) == 3
+    for result in results:
+        assert result["other_classes"] == "fear joy"
+        assert (result["other_images"], result["other_left_out"]) == (20, 10)
+    tested = [pd.read_csv(p)["path"] for p in folder.rglob("predictions_test.csv")]
+    assert sorted(pd.concat(tested)) == sorted(f"{row}.png" for row in range(60))
+
+
+def test_other_data_sets_by_hand():
+    cross_data = imported("_shared.cross_data")
+    images = np.zeros((4, 4, 4, 3), np.uint8)
+    other = from_arrays(images, [0, 1, 2, 1], class_names=("fear", "awe", "joy"))
+    probs = {"joy": [0.2, 0.1], "anger": [0.7, 0.6], "fear": [0.1, 0.3]}
+
+    def predict(manifest):
+        assert len(manifest) == 2  # without the two of awe
+        return np.stack([probs[c] for c in ("joy", "anger", "fear")], -1)
+
+    result = cross_data.evaluate_on("other", other, ("joy", "anger", "fear"), predict)
+    # Among joy and fear: joy for fear, fear for joy.
+    assert result["other_accuracy"] == 0.0 and result["other_left_out"] == 2
+    with pytest.raises(ValueError, match="fewer than two classes are those of"):
+        cross_data.evaluate_on("other", other, ("joy", "anger"), predict)
+    with pytest.raises(ValueError, match="expected NAME=MANIFEST.csv. Received: a.csv"):
+        cross_data.read_tests(["a.csv"])
+
+
+def test_the_paper_s_setting():
+    config = parsed(
+        imported("omni_supervised"), "--config", RECIPES / "omni_paper.yaml"
+    )
+    training = config.training
+    assert (training.optimizer, training.learning_rate) == ("sgd", 1e-3)
+    assert (training.schedule, training.epochs) == ("steps", 25)
+    assert (training.backbone, config.faces.image_size, config.faces.pad) == (
+        "vgg16",
+        224,
+        0.0,
+    )
+    rate = imported("_shared.training")._rate(
+        imported("_shared.training")._with_steps(
+            training, num_labeled=100, batch_size=32
+        )
+    )
+    # 4 steps an epoch: a tenth from the 41st step on.
+    rates = [float(rate(step)) for step in (0, 39, 40, 80)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-5], rtol=1e-5)
+
+
+def test_patterns_and_their_control(tmp_path):
+    dice = np.random.default_rng(0)
+    start = dice.normal(127.5, 64, (3, 16, 16, 3))
+    for epoch in range(6):
+        images = start + epoch * dice.normal(0, 2, start.shape)
+        np.savez(
+            tmp_path / f"epoch_{epoch:04d}.npz",
+            images=images.astype(np.float32),
+            labels=np.arange(3),
+            class_names=np.array(["a", "b", "c"]),
+        )
+    found = imported("_shared.patterns").learnable(tmp_path)
+    # Noise that hardly changes is known again: no sign of any pattern.
+    assert found["patterns_accuracy"] > 0.6 and found["patterns_control"] > 0.6
+    assert read_image(tmp_path / "patterns.png").std() > 10
