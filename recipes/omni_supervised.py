@@ -32,6 +32,7 @@ from _shared.flags import parse
 from _shared.folds import per_fold
 from _shared.omni_stages import (
     Omni,
+    config_of,
     load_classifier,
     make_distilled,
     make_primitive,
@@ -80,7 +81,8 @@ def run_chain(config, seed, folder):
     wanted = set(config.only)
 
     def trained(method, task):
-        return train(config, method, seed, folder / method, build_model, task)
+        settings = config_of(config, method)
+        return train(settings, method, seed, folder / method, build_model, task)
 
     results = [] if config.omni.primitive else [trained("baseline", base)]
     if wanted == {"baseline"}:

@@ -11,7 +11,7 @@ import kerasfer
 from . import omni_pictures as pictures
 from .flags import require_above_0, require_at_least, require_within
 from .progress import progress_bar
-from .stages import fingerprint, finish, is_current, new_folder
+from .stages import fingerprint, finish, is_made, new_folder
 
 _BATCH = 256  # of embedding
 
@@ -65,6 +65,19 @@ class Omni:
             require_at_least(self, 1, "most_per_class")
 
 
+SELECTION = ("primitive", "selected", "delta", "keep_fraction", "most_per_class")
+
+
+def config_of(config, method):
+    """The config of one training: without the stages that it does not hang on."""
+    omni = config.omni
+    if method.startswith("das"):
+        return config
+    kept = () if method == "baseline" else (*SELECTION, "start")
+    settings = {name: getattr(omni, name) for name in kept}
+    return dataclasses.replace(config, omni=Omni(**settings))
+
+
 def make_primitive(folder, config, split, run_folder, build_model):
     """primitive/: the baseline's classifier, and the centroids of its labelled faces.
 
@@ -77,7 +90,7 @@ def make_primitive(folder, config, split, run_folder, build_model):
     made_from = fingerprint(
         own or run_folder / "best.weights.h5", list(split.labeled.names)
     )
-    if is_current(output, made_from):
+    if is_made(output, made_from):
         return output
     with new_folder(output, made_from) as aside:
         if own:
@@ -122,7 +135,7 @@ def make_selection(folder, config, split, primitive):
         made_from = fingerprint(
             settings, primitive / "classifier.keras", list(sea.names)
         )
-        if not is_current(output, made_from):
+        if not is_made(output, made_from):
             table = _select(folder, config, sea, primitive, split.labeled.class_names)
             with written_aside(output) as aside:
                 table.to_csv(aside, index=False, float_format="%.6f")
@@ -255,7 +268,7 @@ def make_distilled(folder, name, config, manifest, primitive, seed):
         list(manifest.names),
         manifest.labels.tolist(),
     )
-    if not is_current(output, made_from):
+    if not is_made(output, made_from):
         checkpoint = "distiller.weights.h5"
         with new_folder(output, made_from, keep=(checkpoint,)) as aside:
             _distill(aside, checkpoint, config, manifest, primitive, seed)

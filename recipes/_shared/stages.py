@@ -18,14 +18,23 @@ def fingerprint(*inputs):
     return digest.hexdigest()[:16]
 
 
-def is_current(output, made_from):
-    """Whether a stage's output is there, and was made from the same inputs."""
-    note = _note(output)
-    if not (output.exists() and note.exists()):
+def is_made(output, made_from):
+    """Whether a stage's output is there, made from the same inputs.
+
+    Raises:
+        ValueError: it is there, made from others: what was trained on it would no
+            longer be what its folder says.
+    """
+    if not output.exists():
         return False
-    current = json.loads(note.read_text())["made_from"] == made_from
-    print(f"{output} is " + ("taken as it is." if current else "of other inputs."))
-    return current
+    note = _note(output)
+    if note.exists() and json.loads(note.read_text())["made_from"] == made_from:
+        print(f"{output} is taken as it is.")
+        return True
+    raise ValueError(
+        f"{output} was made from other inputs or settings. Choose another --out, or "
+        "remove it and what was trained on it; nothing was changed."
+    )
 
 
 @contextlib.contextmanager
@@ -33,7 +42,7 @@ def new_folder(output, made_from, keep=()):
     """A folder to write a stage's files into; stands under its name once all are there.
 
     Args:
-        output: path of the folder; what stood there is replaced at the end.
+        output: path of the folder, where nothing stands.
         made_from: a `fingerprint`.
         keep: names of files that a stopped attempt at the same inputs left to go on
             with.
@@ -48,7 +57,6 @@ def new_folder(output, made_from, keep=()):
     note.unlink()
     for name in keep:
         (aside / name).unlink(missing_ok=True)
-    shutil.rmtree(output, ignore_errors=True)
     aside.rename(output)
     finish(output, made_from)
 

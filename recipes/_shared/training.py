@@ -256,12 +256,18 @@ def _fit(run, training, model, pseudo_classes, train_data, validation, update):
     }
 
 
+# What names folders, or says what else to run: no part of how a run was made.
+_ELSEWHERE = (
+    "seeds", "beside", "margin_loss", "framework", "only", "patterns", "out",
+)  # fmt: skip
+
+
 def _settings(config):
     """The config as one flat dict, for config.yaml, without what names the folder."""
     settings = dataclasses.asdict(config)
     for group in [name for name in settings if isinstance(settings[name], dict)]:
         settings.update(settings.pop(group))
-    for elsewhere in ("seeds", "beside", "margin_loss", "framework", "out"):
+    for elsewhere in _ELSEWHERE:
         settings.pop(elsewhere, None)
     return {
         k: str(v) if isinstance(v, pathlib.Path) else v for k, v in settings.items()
