@@ -9,6 +9,7 @@ from conftest import random_faces
 from pytorch_files import save
 
 import kerasfer
+from kerasfer.action_units import EMOTIONET
 from kerasfer.faces import cv2
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
@@ -31,10 +32,11 @@ def as_pytorch(backbone):
 def test_quick_start(tmp_path, monkeypatch):
     faces = random_faces(150, side=48)
     (tmp_path / "faces").mkdir()
-    lines = ["path,label"]
+    lines = [",".join(["path", "label", *EMOTIONET])]
     for row, image in enumerate(faces.images):
         cv2.imwrite(str(tmp_path / f"faces/{row}.png"), image)
-        lines.append(f"{row}.png,{('anger', 'fear', 'neutral')[faces.labels[row]]}")
+        label = ("anger", "fear", "neutral")[faces.labels[row]]
+        lines.append(f"{row}.png,{label}" + ",0.5" * len(EMOTIONET))
     (tmp_path / "faces/manifest.csv").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     backbone = kerasfer.backbones.resnet18((32, 32, 3))
@@ -52,6 +54,7 @@ def test_quick_start(tmp_path, monkeypatch):
     names = {}
     exec(compile(code, "README.md", "exec"), names)  # noqa: S102
     assert "probs" in names["balanced"].classifier.output
+    assert names["units"].targets.shape == (150, 12)
     loaded = names["backbone"].get_layer("conv1").kernel.numpy()
     np.testing.assert_array_equal(loaded, backbone.get_layer("conv1").kernel.numpy())
     shipped = keras.models.load_model("classifier.keras")
