@@ -27,6 +27,7 @@ def chain(tmp_path_factory):
     return out, next(out.glob("omni_supervised/*")), output
 
 
+@pytest.mark.slow
 def test_the_table_shows_the_chain(chain):
     _, folder, _ = chain
     table = pd.read_csv(folder / "table.csv")
@@ -38,6 +39,7 @@ def test_the_table_shows_the_chain(chain):
     assert {"wild accuracy %", "seconds an epoch", "selected rightly %"} <= set(table)
 
 
+@pytest.mark.slow
 def test_selected_faces_are_ranked_and_were_not_labelled(chain):
     _, folder, _ = chain
     seed = folder / "seed0"
@@ -53,6 +55,7 @@ def test_selected_faces_are_ranked_and_were_not_labelled(chain):
     assert read_image(seed / "selected.png").std() > 10
 
 
+@pytest.mark.slow
 def test_distilled_images_and_their_evolution(chain):
     _, folder, _ = chain
     distilled = folder / "seed0/distilled"
@@ -68,6 +71,7 @@ def test_distilled_images_and_their_evolution(chain):
     assert not list(distilled.glob("*.h5"))  # of the distillation under way
 
 
+@pytest.mark.slow
 def test_stages_are_skipped_while_their_inputs_are_the_same(chain):
     out, folder, _ = chain
     seed = folder / "seed0"
@@ -79,7 +83,8 @@ def test_stages_are_skipped_while_their_inputs_are_the_same(chain):
     assert before == {p: p.stat().st_mtime_ns for p in seed.rglob("*.np[yz]")}
 
 
-def test_another_selection_is_made_anew_and_files_of_your_own_are_taken(chain):
+@pytest.mark.slow
+def test_files_of_your_own_are_taken(chain):
     out, folder, _ = chain
     seed = folder / "seed0"
     kept = (seed / "selected.csv").read_text()
@@ -94,8 +99,13 @@ def test_another_selection_is_made_anew_and_files_of_your_own_are_taken(chain):
     assert json.loads(result.read_text())["images"] == 16 + 3
     assert "selected 3" in output and not list((out / "own").rglob("baseline"))
     assert (seed / "selected.csv").read_text() == kept
+    flags = [*FLAGS, "--keep-fraction", 0.5, "--out", out]
+    code, output = run(*flags, recipe="omni_supervised")
+    assert code != 0 and "was made from other inputs" in output
+    assert (seed / "selected.csv").read_text() == kept
 
 
+@pytest.mark.slow
 def test_selecting_alone(chain):
     out, folder, _ = chain
     flags = [*FLAGS, "--primitive", folder / "seed0/primitive/classifier.keras"]
