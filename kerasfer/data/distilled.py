@@ -50,10 +50,11 @@ def with_distilled(dataset, images, labels, num_labeled, seed=0, start_step=0):
         which = tf.random.stateless_uniform(
             size, dice + [1_000_003, 0], maxval=count, dtype=tf.int32
         )
-        image = tf.where(
-            chosen[:, None, None, None],
-            tf.gather(images, which),
+        # Most batches have none or one: only those are touched.
+        image = tf.tensor_scatter_nd_update(
             tf.cast(batch["image"], tf.float32),
+            tf.where(chosen),
+            tf.gather(images, which[chosen]),
         )
         faces = tf.where(chosen, tf.gather(labels, which), faces)
         return {**batch, "image": image}, faces

@@ -18,7 +18,6 @@ BACKBONES = Literal[
     "compact", "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16"
 ]
 _LOADABLE = ("resnet18", "resnet34", "vgg16")
-_LOADABLE = ("resnet18", "resnet34", "vgg16")
 MONITORS = Literal["val_accuracy", "val_mean_class_accuracy", "val_f1", "val_f1_small"]
 
 
