@@ -30,14 +30,10 @@ from _shared import faces as data
 from _shared.faces import Faces
 from _shared.flags import parse
 from _shared.folds import per_fold
-from _shared.omni_stages import (
-    Omni,
-    config_of,
-    load_classifier,
-    make_distilled,
-    make_primitive,
-    make_selection,
-)
+from _shared.omni.config import Omni, config_of
+from _shared.omni.distillation import make_distilled
+from _shared.omni.primitive import load_classifier, make_primitive
+from _shared.omni.selection import make_selection
 from _shared.runs import reported_errors, slug
 from _shared.table import by_method, heading, mean_and_deviation, report
 from _shared.training import Training, build_classifier, frame_options, train
@@ -200,7 +196,7 @@ def start_from(model, primitive):
 
 
 def print_patterns(folder, seed):
-    from _shared.patterns import learnable
+    from _shared.omni.patterns import learnable
 
     found = learnable(folder, seed)
     print(

@@ -208,7 +208,7 @@ def test_patterns_and_their_control(tmp_path):
             labels=np.arange(3),
             class_names=np.array(["a", "b", "c"]),
         )
-    found = imported("_shared.patterns").learnable(tmp_path)
+    found = imported("_shared.omni.patterns").learnable(tmp_path)
     # Noise that hardly changes is known again: no sign of any pattern.
     assert found["patterns_accuracy"] > 0.6 and found["patterns_control"] > 0.6
     assert read_image(tmp_path / "patterns.png").std() > 10

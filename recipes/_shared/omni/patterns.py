@@ -4,7 +4,7 @@ import numpy as np
 
 import kerasfer
 
-from . import omni_pictures as pictures
+from . import pictures
 
 _EPOCHS = 25
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .pictures import figure_of, save_figure
+from ..pictures import figure_of, save_figure
 
 _COLUMNS = 12
 

@@ -1,0 +1,1 @@
+"""The stages of omni-supervision: primitive learner, selection, distillation."""

@@ -1,0 +1,69 @@
+"""Flags of the stages, and which of them a training hangs on."""
+
+import dataclasses
+import pathlib
+from typing import Literal
+
+from ..flags import require_above_0, require_at_least, require_within
+
+
+@dataclasses.dataclass(frozen=True)
+class Omni:
+    primitive: pathlib.Path | None = None
+    """A classifier.keras of your own instead of the baseline's."""
+    selected: pathlib.Path | None = None
+    """A selected.csv of your own (path, label) instead of the selection."""
+    distilled: pathlib.Path | None = None
+    """A distilled.npz of your own instead of the distillation."""
+    delta: float | None = None
+    """Smallest cosine margin; None calibrates it to keep-fraction."""
+    keep_fraction: float = 0.1
+    """Of the sea that is kept; the paper keeps 0.0237 of 5.8 million."""
+    most_per_class: int | None = None
+    """Keeps so many of each class at most, of the largest margins."""
+    start: Literal["pretrained", "primitive"] = "pretrained"
+    """Weights that the final training starts from."""
+    distill_weights: Literal["pretrained_random_head", "fixed", "random"] = (
+        "pretrained_random_head"
+    )
+    """Networks that the images are distilled for."""
+    distill_networks: int = 1
+    """Drawn for each outer step."""
+    distill_steps: int = 1
+    """Inner steps, each with images of its own."""
+    distill_passes: int = 3
+    """Times that the inner steps go through their images."""
+    distill_epochs: int = 60
+    """Outer epochs; images are kept every sixth of them."""
+    distill_steps_per_epoch: int = 10
+    """Outer steps of an epoch."""
+    distill_batch: int = 64
+    """Real faces an outer step."""
+    distill_rate: float = 0.01
+    """Of the outer Adam, with beta_1 = 0.5."""
+    step_size: float = 0.02
+    """Inner step sizes at first."""
+
+    def __post_init__(self):
+        require_within(self, 1e-6, 1, "keep_fraction")
+        require_above_0(self, "distill_rate", "step_size")
+        names = ("networks", "steps", "passes", "steps_per_epoch", "batch")
+        require_at_least(self, 1, *(f"distill_{name}" for name in names))
+        require_at_least(self, 6, "distill_epochs")
+        if self.delta is not None:
+            require_within(self, 0, 2, "delta")
+        if self.most_per_class is not None:
+            require_at_least(self, 1, "most_per_class")
+
+
+SELECTION = ("primitive", "selected", "delta", "keep_fraction", "most_per_class")
+
+
+def config_of(config, method):
+    """The config of one training: without the stages that it does not hang on."""
+    omni = config.omni
+    if method.startswith("das"):
+        return config
+    kept = () if method == "baseline" else (*SELECTION, "start")
+    settings = {name: getattr(omni, name) for name in kept}
+    return dataclasses.replace(config, omni=Omni(**settings))

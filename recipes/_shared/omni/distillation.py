@@ -1,0 +1,96 @@
+"""The distillation of a set of faces into an image a class."""
+
+import dataclasses
+
+import kerasfer
+
+from ..progress import progress_bar
+from ..stages import fingerprint, is_made, new_folder
+from . import pictures
+from .primitive import load_classifier
+
+
+def make_distilled(folder, name, config, manifest, primitive, seed):
+    """distilled/: images that stand for a manifest, their evolution, pictures.
+
+    A stopped distillation goes on from its last outer epoch.
+
+    Returns:
+        path of distilled.npz.
+    """
+    if config.omni.distilled:
+        return config.omni.distilled
+    output = folder / name
+    settings = {
+        key: value
+        for key, value in dataclasses.asdict(config.omni).items()
+        if key.startswith("distill_") or key == "step_size"
+    }
+    made_from = fingerprint(
+        settings,
+        seed,
+        primitive / "classifier.keras",
+        list(manifest.names),
+        manifest.labels.tolist(),
+    )
+    if not is_made(output, made_from):
+        checkpoint = "distiller.weights.h5"
+        with new_folder(output, made_from, keep=(checkpoint,)) as aside:
+            _distill(aside, checkpoint, config, manifest, primitive, seed)
+    return output / "distilled.npz"
+
+
+def _distill(folder, checkpoint, config, manifest, primitive, seed):
+    import keras
+
+    from kerasfer.callbacks import SaveWeights
+
+    omni = config.omni
+    distiller = kerasfer.distillation.DatasetDistiller(
+        load_classifier(primitive / "classifier.keras"),
+        manifest.class_names,
+        config.faces.image_shape,
+        weights=omni.distill_weights,
+        num_networks=omni.distill_networks,
+        steps=omni.distill_steps,
+        epochs=omni.distill_passes,
+        step_size=omni.step_size,
+        seed=seed,
+    )
+    distiller.compile(keras.optimizers.Adam(omni.distill_rate, beta_1=0.5))
+    if (folder / checkpoint).exists():
+        distiller.optimizer.build(distiller.trainable_variables)
+        distiller.load_weights(str(folder / checkpoint))
+    done = int(distiller.outer_steps.numpy())
+    every = omni.distill_epochs // 6
+
+    class Evolution(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if (epoch + 1) % every == 0:
+                distiller.save_images(folder / f"epoch_{epoch + 1:04d}.npz")
+
+    distiller.fit(
+        kerasfer.data.training_dataset(
+            manifest,
+            batch_size=omni.distill_batch,
+            seed=seed,
+            start_step=done,
+            image_shape=config.faces.image_shape,
+            pad=config.faces.pad,
+        ),
+        initial_epoch=done // omni.distill_steps_per_epoch,
+        epochs=omni.distill_epochs,
+        steps_per_epoch=omni.distill_steps_per_epoch,
+        verbose=0,
+        callbacks=[
+            progress_bar("distilling"),
+            Evolution(),
+            SaveWeights(folder / checkpoint),
+            keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=done > 0),
+        ],
+    )
+    distiller.save_images(folder / "distilled.npz")
+    pictures.draw_distilled(folder / "distilled.png", folder / "distilled.npz")
+    pictures.draw_evolution(
+        folder / "evolution.png", sorted(folder.glob("epoch_*.npz"))
+    )
