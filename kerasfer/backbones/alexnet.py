@@ -9,8 +9,7 @@ def alexnet(input_shape, width=4096, dropout=0.5, embedding_activation="relu"):
     57 million parameters for 227 x 227 pixels in colour and a width of 4096. As in
     Krizhevsky, "One weird trick for parallelizing convolutional neural networks",
     arXiv:1404.5997, which Racoviteanu et al. (BMVC 2019) cite: one column, no local
-    response normalisation, no batch normalisation. Trained from scratch it wants a low
-    rate, 1e-4 rather than 1e-3.
+    response normalisation, no batch normalisation.
 
     Args:
         input_shape: (height, width, channels), sides of 63 at least; 227 in the paper.

@@ -19,7 +19,7 @@ def folds(manifest, spec):
         list of str, e.g. ["folds:k=10,fold=0", ...].
 
     Raises:
-        ValueError: as `tested_subjects`, or another protocol.
+        ValueError: no subjects, fewer than folds, or another protocol.
 
     >>> folds(manifest, "folds:k=2")  # doctest: +SKIP
     ['folds:k=2,fold=0', 'folds:k=2,fold=1']
