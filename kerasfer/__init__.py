@@ -29,6 +29,7 @@ _SUBMODULES = (
     "pseudo_labels",
     "schedules",
     "schemes",
+    "study",
 )
 __all__ = ["build_classifier", "build_separate_classifiers", *_SUBMODULES]
 

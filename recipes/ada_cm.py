@@ -19,9 +19,9 @@ import dataclasses
 import math
 from typing import Literal
 
-from _shared import study
 from _shared.faces import Faces
 from _shared.flags import require_above_0, require_at_least
+from _shared.recipe import Recipe
 from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
@@ -110,5 +110,24 @@ def methods(config):
     return [*config.beside, "ada_cm"]
 
 
+def search_space(hp, config):
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-4, 5e-3, sampling="log"),
+        "unlabeled_weight": hp.Float("unlabeled_weight", 0.1, 5.0, sampling="log"),
+        "contrastive_weight": hp.Float("contrastive_weight", 0.01, 1.0, sampling="log"),
+        "scale": hp.Float("scale", 0.8, 0.99),
+        "growth": hp.Choice("growth", [1.5, 2.0, math.e, 3.0]),
+    }
+
+
+RECIPE = Recipe(
+    "ada_cm",
+    Config,
+    methods,
+    build_model,
+    chooses=("beside",),
+    search_space=search_space,
+)
+
 if __name__ == "__main__":
-    study.run("ada_cm", Config, methods, build_model)
+    RECIPE.main()

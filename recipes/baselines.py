@@ -18,9 +18,9 @@ import dataclasses
 from typing import Literal
 
 import numpy as np
-from _shared import study
 from _shared.faces import Faces
 from _shared.flags import require_at_least
+from _shared.recipe import Recipe
 from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
@@ -151,5 +151,23 @@ def data_options(config):
     return {"measured_unlabeled": config.measured_faces if measures else 0}
 
 
+def search_space(hp, config):
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-4, 5e-3, sampling="log"),
+        "unlabeled_weight": hp.Float("unlabeled_weight", 0.1, 10.0, sampling="log"),
+        "threshold": hp.Choice("threshold", [0.7, 0.8, 0.9, 0.95]),
+    }
+
+
+RECIPE = Recipe(
+    "baselines",
+    Config,
+    methods,
+    build_model,
+    chooses=("scheme", "plugin"),
+    data_options=data_options,
+    search_space=search_space,
+)
+
 if __name__ == "__main__":
-    study.run("baselines", Config, methods, build_model, data_options)
+    RECIPE.main()

@@ -17,9 +17,9 @@ numbers stand in the README.
 import dataclasses
 from typing import Literal
 
-from _shared import study
 from _shared.faces import Faces
-from _shared.margin import Margin, config_for, scheme_options
+from _shared.margin import Margin, config_for, scheme_options, search_space
+from _shared.recipe import Recipe
 from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
@@ -53,5 +53,15 @@ def methods(config):
     return [*config.beside, *config.margin.methods]
 
 
+RECIPE = Recipe(
+    "large_margin",
+    Config,
+    methods,
+    build_model,
+    chooses=("beside", "margin_loss", "framework"),
+    config_of=config_for,
+    search_space=search_space,
+)
+
 if __name__ == "__main__":
-    study.run("large_margin", Config, methods, build_model, config_of=config_for)
+    RECIPE.main()

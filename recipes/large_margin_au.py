@@ -20,9 +20,10 @@ weights, cluster rule and annotations the paper at hand does not give.
 import dataclasses
 from typing import Literal
 
-from _shared import action_units, study
+from _shared import action_units
 from _shared.faces import Faces
-from _shared.margin import Margin, config_for, scheme_options
+from _shared.margin import Margin, config_for, scheme_options, search_space
+from _shared.recipe import Recipe
 from _shared.training import (
     Training,
     build_classifier,
@@ -92,12 +93,16 @@ def methods(config):
     return [*config.beside, *config.margin.methods]
 
 
+RECIPE = Recipe(
+    "large_margin_au",
+    Config,
+    methods,
+    build_model,
+    chooses=("beside", "margin_loss", "framework"),
+    task=action_units,
+    config_of=config_for,
+    search_space=search_space,
+)
+
 if __name__ == "__main__":
-    study.run(
-        "large_margin_au",
-        Config,
-        methods,
-        build_model,
-        config_of=config_for,
-        task=action_units,
-    )
+    RECIPE.main()

@@ -14,9 +14,9 @@ and 4000 labels.
 import dataclasses
 from typing import Literal
 
-from _shared import study
 from _shared.faces import Faces
 from _shared.flags import require_above_0, require_at_least, require_within
+from _shared.recipe import Recipe
 from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
@@ -92,5 +92,25 @@ def data_options(config):
     }
 
 
+def search_space(hp, config):
+    return {
+        "learning_rate": hp.Float("learning_rate", 5e-4, 1e-2, sampling="log"),
+        "unlabeled_weight": hp.Float("unlabeled_weight", 0.5, 75.0, sampling="log"),
+        "margin_weight": hp.Float("margin_weight", 0.01, 2.0, sampling="log"),
+        "temperature": hp.Float("temperature", 0.05, 1.0, sampling="log"),
+        "mixup_alpha": hp.Choice("mixup_alpha", [0.1, 0.2, 0.4, 0.75]),
+    }
+
+
+RECIPE = Recipe(
+    "margin_mix",
+    Config,
+    methods,
+    build_model,
+    chooses=("beside",),
+    data_options=data_options,
+    search_space=search_space,
+)
+
 if __name__ == "__main__":
-    study.run("margin_mix", Config, methods, build_model, data_options)
+    RECIPE.main()

@@ -25,18 +25,17 @@ import types
 from typing import Literal
 
 import numpy as np
-from _shared import cross_data, expressions
+from _shared import expressions
 from _shared import faces as data
 from _shared.faces import Faces
-from _shared.flags import parse
-from _shared.folds import per_fold
 from _shared.omni.config import Omni, config_of
 from _shared.omni.distillation import make_distilled
 from _shared.omni.primitive import load_classifier, make_primitive
 from _shared.omni.selection import make_selection
-from _shared.runs import reported_errors, slug
-from _shared.table import by_method, heading, mean_and_deviation, report
-from _shared.training import Training, build_classifier, frame_options, train
+from _shared.recipe import Recipe
+from _shared.runs import claimed
+from _shared.table import by_method, heading, mean_and_deviation
+from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
 
@@ -52,62 +51,54 @@ class Config:
     only: tuple[ONLY, ...] = ("baseline", "vas", "das")
     """What to make: rows of the table, or stages alone; das_anchor distils the anchor
     itself."""
-    test: tuple[str, ...] = ()
-    """Other data sets to test on, NAME=MANIFEST.csv; classes are mapped by name."""
     patterns: bool = False
     """Whether to check that distilled images carry class patterns (section 4.5)."""
 
 
-def main():
-    config = parse(Config)
-    with reported_errors():
-        folder = config.training.out / "omni_supervised" / slug(config.faces.name)
-        results = []
-        for seed in config.training.seeds:
-            for fold, fold_config in per_fold(config):
-                results += run_chain(fold_config, seed, folder / f"seed{seed}" / fold)
-        if results:
-            report(folder, results, task_of(config))
+def methods(config):
+    rows = [*config.only] if config.omni.primitive else ["baseline", *config.only]
+    return dict.fromkeys(rows)
 
 
-def run_chain(config, seed, folder):
-    """The stages and trainings of one seed; a result a row of the table."""
+def run_chain(recipe, config, method, seed, folder, read_test):
+    """The stages that a row of the table hangs on, and its training; `select` and
+    `distill` are stages alone, without a result."""
+    stages = folder.parent
     base = task_of(config)
-    split = base.build_split(config.faces, seed)
-    wanted = set(config.only)
-
-    def trained(method, task):
-        settings = config_of(config, method)
-        return train(settings, method, seed, folder / method, build_model, task)
-
-    results = [] if config.omni.primitive else [trained("baseline", base)]
-    if wanted == {"baseline"}:
-        return results
-    primitive = make_primitive(folder, config, split, folder / "baseline", build_model)
-    selected, known = make_selection(folder, config, split, primitive)
-    print(", ".join(f"{name} {value:.6g}" for name, value in known.items()))
-    if "vas" in wanted:
-        task = task_of(config, labeled=selected, primitive=primitive)
-        results.append({**trained("vas", task), **known})
-    for method, manifest in (("das", selected), ("das_anchor", split.labeled)):
-        if method in wanted or (method == "das" and "distill" in wanted):
-            name = method.replace("das", "distilled")
-            images = make_distilled(folder, name, config, manifest, primitive, seed)
+    if method == "baseline":
+        return recipe.train(config, method, seed, folder, base, read_test)
+    if not config.omni.primitive:
+        recipe.train(config, "baseline", seed, stages / "baseline", base, read_test)
+    with claimed(stages / "stages"):
+        split = base.build_split(config.faces, seed)
+        baseline = stages / "baseline"
+        primitive = make_primitive(stages, config, split, baseline, build_model)
+        selected, known = make_selection(stages, config, split, primitive)
+        print(", ".join(f"{name} {value:.6g}" for name, value in known.items()))
+        given = {"primitive": primitive, "known": known}
+        if method == "vas":
+            given["labeled"] = selected
+        elif method != "select":
+            teacher = split.labeled if method == "das_anchor" else selected
+            name = "distilled_anchor" if method == "das_anchor" else "distilled"
+            images = make_distilled(stages, name, config, teacher, primitive, seed)
+            given["distilled"] = images
             if config.patterns and not config.omni.distilled:
                 print_patterns(images.parent, seed)
-            if method in wanted:
-                task = task_of(config, distilled=images, primitive=primitive)
-                results.append({**trained(method, task), **known})
-    return results
+    if method in ("select", "distill"):
+        return None
+    task = task_of(config, **given)
+    return recipe.train(config, method, seed, folder, task, read_test)
 
 
-def task_of(config, labeled=None, distilled=None, primitive=None):
+def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
     """The expressions' task with other labelled faces, and tests on other data sets.
 
     Args:
         labeled: manifest of faces to add to the labelled ones (VAS).
         distilled: path of images to mix among them (DAS).
         primitive: folder of the primitive learner, to start from if asked to.
+        known: what the selection tells, for the result.
     """
 
     images = distilled and kerasfer.distillation.load_images(distilled)
@@ -131,25 +122,22 @@ def task_of(config, labeled=None, distilled=None, primitive=None):
         count = len(split.labeled)
         return kerasfer.data.with_distilled(dataset, *images[:2], count, seed)
 
-    def evaluate(folder, model, split, dataset_of):
-        result = expressions.evaluate(folder, model, split, dataset_of)
-        for name, manifest in other_tests(config).items():
-            result |= cross_data.evaluate_on(
-                name,
-                manifest,
-                split.labeled.class_names,
-                lambda part: data.predictions(model, dataset_of(part))["probs"],
-            )
-        return {**result, "images": len(split.labeled) + num_distilled}
+    def scores(faces, model, split):
+        return expressions.scores(faces, model, split, rendered_tests(faces))
+
+    def evaluate(folder, faces, model, split):
+        tests = rendered_tests(faces)
+        result = expressions.evaluate(folder, faces, model, split, tests)
+        count = len(split.labeled) + num_distilled
+        return {**result, **(known or {}), "images": count}
 
     return types.SimpleNamespace(
         build_split=build_split,
         metrics=expressions.metrics,
         pseudo_classes=expressions.pseudo_classes,
         training_data=training_data,
+        scores=scores,
         evaluate=evaluate,
-        summarize=summarize,
-        draw=expressions.draw,
     )
 
 
@@ -160,11 +148,9 @@ def base_split(faces, seed):
     return expressions.build_split(faces, seed)
 
 
-def other_tests(config):
-    tests = cross_data.read_tests(config.test)
-    if config.faces.manifest is None:
-        tests["wild"] = rendered(config.faces.rendered_faces)[2]
-    return tests
+def rendered_tests(faces):
+    """Wild faces, where faces are rendered."""
+    return {} if faces.manifest else {"wild": rendered(faces.rendered_faces)[2]}
 
 
 @functools.cache
@@ -216,14 +202,34 @@ def summarize(results):
         for name in runs:
             if name.endswith("accuracy") and not name.startswith("val_"):
                 title = name.replace("_", " ") + " %"
-                row[title] = mean_and_deviation(100 * runs[name])
+                row[title] = mean_and_deviation(runs[name])
         row["images"] = round(runs["images"].mean())
         row["seconds an epoch"] = f"{runs['seconds_per_epoch'].mean():.1f}"
         if "purity" in runs and runs["purity"].notna().all():
-            row["selected rightly %"] = mean_and_deviation(100 * runs["purity"])
+            row["selected rightly %"] = mean_and_deviation(runs["purity"])
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
 
+def search_space(hp, config):
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"),
+        "keep_fraction": hp.Float("keep_fraction", 0.01, 0.5, sampling="log"),
+        "distill_rate": hp.Float("distill_rate", 1e-3, 1e-1, sampling="log"),
+    }
+
+
+RECIPE = Recipe(
+    "omni_supervised",
+    Config,
+    methods,
+    build_model,
+    chooses=("only", "patterns"),
+    task=types.SimpleNamespace(summarize=summarize, draw=expressions.draw),
+    config_of=config_of,
+    search_space=search_space,
+    chain=run_chain,
+)
+
 if __name__ == "__main__":
-    main()
+    RECIPE.main()

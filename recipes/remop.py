@@ -15,16 +15,16 @@ epoch, 3 seeds): FER+ with n1=1000, gamma=150, overall / mean class: FixMatch 82
 
 Rows of its Table 1: each base alone and with ReMoP; the feature classifier without the
 regulariser by `--simplex-weight 0`. Figure 1b is in metrics.csv (`linear_pseudo_f1`,
-...), Figure 3 in results.csv (`linear_accuracy`, `feature_accuracy`), Figure 4 is
+...), Figure 3 in runs.csv (`linear_accuracy`, `feature_accuracy`), Figure 4 is
 `--beta`.
 """
 
 import dataclasses
 from typing import Literal
 
-from _shared import study
 from _shared.faces import Faces
 from _shared.flags import require_at_least, require_within
+from _shared.recipe import Recipe
 from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
@@ -128,5 +128,25 @@ def methods(config):
         yield from [base, base + _WITH] if config.alone else [base + _WITH]
 
 
+def search_space(hp, config):
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-5, 5e-3, sampling="log"),
+        "beta": hp.Choice("beta", [0.1, 0.3, 0.5, 0.7, 0.9]),
+        "center_weight": hp.Float("center_weight", 1e-5, 1e-2, sampling="log"),
+        "simplex_weight": hp.Float("simplex_weight", 0.01, 1.0, sampling="log"),
+        "unlabeled_weight": hp.Float("unlabeled_weight", 0.1, 2.0, sampling="log"),
+        "threshold": hp.Choice("threshold", [0.7, 0.8, 0.9, 0.95]),
+    }
+
+
+RECIPE = Recipe(
+    "remop",
+    Config,
+    methods,
+    build_model,
+    chooses=("base", "alone"),
+    search_space=search_space,
+)
+
 if __name__ == "__main__":
-    study.run("remop", Config, methods, build_model)
+    RECIPE.main()

@@ -10,7 +10,15 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parent.parent / "kerasfer"
 # Each layer may import from the ones below it, and within itself.
 LAYERS = [
-    {"schemes", "plug_ins", "callbacks", "data", "metrics", "distillation"},
+    {
+        "schemes",
+        "plug_ins",
+        "callbacks",
+        "data",
+        "metrics",
+        "distillation",
+        "study",
+    },
     {"classifiers", "layers", "backbones", "augment"},
     {
         "action_units",

@@ -29,7 +29,7 @@ def expressions(tmp_path_factory):
 
 def test_a_row_for_each_loss_and_framework(expressions):
     folder, _ = expressions
-    rows = list(csv.DictReader((folder / "results.csv").open()))
+    rows = list(csv.DictReader((folder / "runs.csv").open()))
     assert [row["method"] for row in rows] == [
         "supervised",
         "large_margin_supervised",

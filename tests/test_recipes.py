@@ -269,7 +269,7 @@ def test_ada_cm_logs_its_thresholds_and_subsets(manifest, tmp_path):
         float(r["passed"]) + float(r["unsure"]) for r in sizes if r["epoch"] == "1"
     ]
     assert sum(first) == 2 * 4  # two steps of four faces: subsets I and II
-    results = list(csv.DictReader((folder / "results.csv").open()))
+    results = list(csv.DictReader((folder / "runs.csv").open()))
     assert [row["method"] for row in results] == ["fixmatch", "ada_cm"]
 
 
@@ -282,7 +282,7 @@ def test_remop_on_every_base_beside_the_base_alone(manifest, tmp_path):
     code, output = run(*options, "--out", tmp_path / "runs", recipe="remop")
     assert code == 0, output
     (folder,) = tmp_path.glob("runs/remop/*")
-    rows = list(csv.DictReader((folder / "results.csv").open()))
+    rows = list(csv.DictReader((folder / "runs.csv").open()))
     bases = ("supervised", "fixmatch", "ada_cm")
     methods = [name for base in bases for name in (base, f"{base}+remop")]
     assert [row["method"] for row in rows] == methods
@@ -423,5 +423,5 @@ def test_baselines_in_one_table(manifest, tmp_path):
     code, output = run(*options, "--scheme", *names, recipe="baselines")
     assert code == 0, output
     (folder,) = tmp_path.glob("runs/baselines/*")
-    rows = list(csv.DictReader((folder / "results.csv").open()))
+    rows = list(csv.DictReader((folder / "runs.csv").open()))
     assert [row["method"] for row in rows] == names

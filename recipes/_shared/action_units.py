@@ -42,20 +42,19 @@ def pseudo_classes(model, manifest):
     return getattr(model, "emotions", ())
 
 
-def evaluate(folder, model, split, dataset_of):
-    """Writes a row per test image; returns F1 scores.
+def scores(faces, model, split):
+    """F1 scores of the test part by the threshold 0.5, and (`fitted_...`) by thresholds
+    fitted on validation faces."""
+    return _test(faces, model, split)[0]
 
-    By the threshold 0.5, and (`fitted_...`) by thresholds fitted on validation faces.
-    """
+
+def evaluate(folder, faces, model, split):
+    """Writes a row per test image; returns F1 scores and the fitted thresholds."""
     import pandas as pd
 
     from kerasfer.safe_write import written_aside
 
-    validation = data.predictions(model, dataset_of(split.validation))["probs"]
-    thresholds = kerasfer.metrics.fitted_thresholds(
-        split.validation.action_units, validation
-    )
-    probs = data.predictions(model, dataset_of(split.test))["probs"]
+    scores, probs, thresholds = _test(faces, model, split)
     names, truth = split.test.au_names, split.test.action_units
     columns = {"path": split.test.names}
     for m, name in enumerate(names):
@@ -64,12 +63,26 @@ def evaluate(folder, model, split, dataset_of):
         columns[f"decision_{name}"] = (probs[:, m] >= thresholds[m]).astype(int)
     with written_aside(folder / "predictions_test.csv") as aside:
         pd.DataFrame(columns).to_csv(aside, index=False, float_format="%.5f")
+    return {**scores, "thresholds": [round(float(t), 5) for t in thresholds]}
+
+
+def _test(faces, model, split):
+    """Scores, test probabilities and fitted thresholds."""
+
+    def predict(part):
+        dataset = data.build_evaluation_data(faces, part)
+        return data.predictions(model, dataset)["probs"]
+
+    truth = split.validation.action_units
+    thresholds = kerasfer.metrics.fitted_thresholds(truth, predict(split.validation))
+    names, truth = split.test.au_names, split.test.action_units
+    probs = predict(split.test)
     fitted = _scores(names, truth, probs, thresholds)
-    return {
+    scores = {
         **_scores(names, truth, probs, 0.5),
         **{f"fitted_{name}": value for name, value in fitted.items()},
-        "thresholds": [round(float(t), 5) for t in thresholds],
     }
+    return scores, probs, thresholds
 
 
 def _scores(names, truth, probs, threshold):
@@ -97,11 +110,11 @@ def summarize(results):
                 row[name.removeprefix("f1_")] = "-" if np.isnan(mean) else f"{mean:.1f}"
         for name, title in (("f1_small", "avg small"), ("f1", "avg full")):
             if name in runs:
-                row[title] = mean_and_deviation(100 * runs[name])
+                row[title] = mean_and_deviation(runs[name])
         for name, title in (("f1_small", "avg small"), ("f1", "avg full")):
             if name in runs:
                 fitted = runs[f"fitted_{name}"]
-                row[f"{title}, fitted"] = mean_and_deviation(100 * fitted)
+                row[f"{title}, fitted"] = mean_and_deviation(fitted)
         row["minutes a run"] = f"{runs['minutes'].mean():.1f}"
         rows.append(row)
     return pd.DataFrame(rows)

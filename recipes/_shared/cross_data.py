@@ -34,8 +34,8 @@ def evaluate_on(name, manifest, class_names, predict):
         predict: manifest -> probabilities (n, classes).
 
     Returns:
-        `<name>_accuracy`, `<name>_mean_class_accuracy`, `<name>_images`,
-        `<name>_left_out`, `<name>_classes`.
+        Scores, `<name>_accuracy` and `<name>_mean_class_accuracy`; and facts,
+        `<name>_images`, `<name>_left_out` (how many), `<name>_classes`.
 
     Raises:
         ValueError: fewer than two classes are shared.
@@ -54,9 +54,11 @@ def evaluate_on(name, manifest, class_names, predict):
     truth = labels[labels >= 0]
     metric = kerasfer.metrics.MeanClassAccuracy(len(shared))
     metric.update_state(truth, probs)
-    return {
+    scores = {
         f"{name}_accuracy": float((probs.argmax(-1) == truth).mean()),
         f"{name}_mean_class_accuracy": float(metric.result()),
+    }
+    return scores, {
         f"{name}_images": len(truth),
         f"{name}_left_out": int((labels < 0).sum()),
         f"{name}_classes": " ".join(shared),

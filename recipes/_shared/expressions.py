@@ -4,6 +4,7 @@ import functools
 
 import kerasfer
 
+from . import cross_data
 from . import faces as data
 from .pictures import draw_confusion
 from .table import by_method, heading, mean_and_deviation
@@ -39,35 +40,76 @@ def pseudo_classes(model, manifest):
     return manifest.class_names
 
 
-def evaluate(folder, model, split, dataset_of):
-    """Writes a row per test image; returns accuracies and class counts."""
+def scores(faces, model, split, tests=()):
+    """Name -> score of the test part, and of other data sets to test on: those of the
+    flags, and `tests`, name -> manifest."""
+    predictions = _predictions(faces, model, split.test)
+    return {
+        **_scores(split.test, predictions),
+        **_other_scores(faces, model, split, tests)[0],
+    }
+
+
+def evaluate(folder, faces, model, split, tests=()):
+    """Writes a row per test image; returns scores and class counts."""
     import numpy as np
-    import pandas as pd
 
     from kerasfer.metrics import ConfusionMatrix
-    from kerasfer.safe_write import written_aside
 
     manifest = split.test
-    predictions = data.predictions(model, dataset_of(manifest))
-    probs, names = predictions.pop("probs"), manifest.class_names
+    predictions = _predictions(faces, model, manifest)
+    _write_predictions(folder / "predictions_test.csv", manifest, predictions["probs"])
+    confusion = ConfusionMatrix(manifest.num_classes)
+    confusion.update_state(manifest.labels, predictions["probs"])
+    scores, facts = _other_scores(faces, model, split, tests)
+    return {
+        **_scores(manifest, predictions),
+        **scores,
+        **facts,
+        "class_names": list(manifest.class_names),
+        "confusion": np.asarray(confusion.result()).astype(int).tolist(),
+    }
+
+
+def _predictions(faces, model, manifest):
+    return data.predictions(model, data.build_evaluation_data(faces, manifest))
+
+
+def _scores(manifest, predictions):
+    scores = {}
+    for name, probs in predictions.items():  # with ReMoP three classifiers
+        prefix = name.removesuffix("probs")
+        for score, value in _accuracies(manifest, probs).items():
+            scores[prefix + score] = value
+    return scores
+
+
+def _other_scores(faces, model, split, tests):
+    names = split.labeled.class_names
+
+    def predict(manifest):
+        return _predictions(faces, model, manifest)["probs"]
+
+    scores, facts = {}, {}
+    for name, manifest in {**cross_data.read_tests(faces.test), **dict(tests)}.items():
+        found, known = cross_data.evaluate_on(name, manifest, names, predict)
+        scores |= found
+        facts |= known
+    return scores, facts
+
+
+def _write_predictions(path, manifest, probs):
+    import pandas as pd
+
+    from kerasfer.safe_write import written_aside
+
+    names = manifest.class_names
     table = pd.DataFrame(probs, columns=[f"p_{name}" for name in names])
     table.insert(0, "predicted", [names[k] for k in probs.argmax(-1)])
     table.insert(0, "label", [names[k] for k in manifest.labels])
     table.insert(0, "path", manifest.names)
-    with written_aside(folder / "predictions_test.csv") as aside:
+    with written_aside(path) as aside:
         table.to_csv(aside, index=False, float_format="%.5f")
-    confusion = ConfusionMatrix(len(names))
-    confusion.update_state(manifest.labels, probs)
-    result = {
-        **_accuracies(manifest, probs),
-        "class_names": list(names),
-        "confusion": np.asarray(confusion.result()).astype(int).tolist(),
-    }
-    for name, other in predictions.items():  # ReMoP's linear and feature classifiers
-        prefix = name.removesuffix("probs")
-        for score, value in _accuracies(manifest, other).items():
-            result[prefix + score] = value
-    return result
 
 
 def _accuracies(manifest, probs):
@@ -97,7 +139,7 @@ def summarize(results):
             ("accuracy", "accuracy %"),
             ("mean_class_accuracy", "mean class accuracy %"),
         ):
-            row[title] = mean_and_deviation(100 * runs[name])
+            row[title] = mean_and_deviation(runs[name])
         # Of all test images once, be it in one part or over folds.
         counts = np.sum([np.array(c) for c in runs["confusion"]], 0)
         sizes = counts.sum(1) // runs["seed"].nunique()

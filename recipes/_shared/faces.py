@@ -26,6 +26,8 @@ class Faces:
     """Unlabelled faces: the rest of the manifest, the other CSV, or both."""
     split: pathlib.Path | None = None
     """A split.csv of an earlier run, instead of the protocol."""
+    test: tuple[str, ...] = ()
+    """Other data sets to test on, NAME=MANIFEST.csv; classes are mapped by name."""
     image_size: int = 48
     """Side of the classifier's input in pixels."""
     pad: float = 0.1

@@ -41,9 +41,13 @@ def _flags_of_config_file(arguments):
             raise SystemExit(f"error: --config {path}: {error}") from None
         if not isinstance(content, dict):
             raise SystemExit(f"error: --config {path}: expected `name: value` lines.")
-        for name, value in content.items():
-            flags += _flag(name, value)
+        flags += as_arguments(content)
     return flags
+
+
+def as_arguments(values):
+    """Command line of a dict, name of a field -> value, as YAML has them."""
+    return [word for name, value in values.items() for word in _flag(name, value)]
 
 
 def _flag(name, value):

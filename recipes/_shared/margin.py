@@ -64,3 +64,12 @@ def config_for(config, method):
         return config
     training = dataclasses.replace(config.training, epochs=epochs)
     return dataclasses.replace(config, training=training)
+
+
+def search_space(hp, config):
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"),
+        "margin_weight": hp.Float("margin_weight", 0.01, 10.0, sampling="log"),
+        "final_weight": hp.Choice("final_weight", [0.1, 0.3, 1.0]),
+        "centroid_rate": hp.Choice("centroid_rate", [0.1, 0.5, 1.0]),
+    }

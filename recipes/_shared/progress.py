@@ -1,4 +1,6 @@
-"""The progress bar of a training."""
+"""Progress bars: of a training, of many runs."""
+
+import contextlib
 
 
 def progress_bar(description):
@@ -14,3 +16,12 @@ def progress_bar(description):
 
     bar.on_epoch_end = on_epoch_end
     return bar
+
+
+@contextlib.contextmanager
+def count_bar(total, unit):
+    """Gives a function to call with how many more are done."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=unit, disable=not total) as bar:
+        yield bar.update

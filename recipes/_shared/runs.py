@@ -65,6 +65,47 @@ def open_run(folder, config):
     return run
 
 
+@contextlib.contextmanager
+def claimed(folder):
+    """Holds a folder for this process; waits while another one has it.
+
+    The system lets go of it when a process ends, however it ends.
+    """
+    import filelock
+
+    folder = pathlib.Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = lock_of(folder)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        print(f"{folder} is being made by another process; waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def lock_of(folder):
+    import filelock
+
+    return filelock.FileLock(folder.with_name(f".{folder.name}.lock"))
+
+
+def is_claimed(folder):
+    """Whether some process has the folder now."""
+    import filelock
+
+    if not folder.parent.exists():
+        return False
+    try:
+        with lock_of(folder).acquire(timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+
+
 def _free_name(folder):
     number = 1
     while (aside := folder.with_name(f"{folder.name}.unfinished-{number}")).exists():

@@ -1,9 +1,16 @@
-"""Results of runs as a table and as a file of results."""
+"""Results of runs as tables and as files of results."""
+
+import math
+
+_FACTS = {
+    "method", "seed", "fold", "labels", "epoch", "epochs", "selected_on", "minutes",
+    "seconds_per_epoch", "images", "selections",
+}  # fmt: skip
 
 
-def report(folder, results, task):
-    """Prints the table; writes table.csv, table.md, results.csv (a row a run) and the
-    task's pictures."""
+def report(folder, setting, results, task):
+    """Prints the task's table; writes it (table.csv, .md), runs.csv (a row a run),
+    results.csv (a row a number, `kerasfer.study`) and the task's pictures."""
     import pandas as pd
 
     from kerasfer.safe_write import written_aside
@@ -15,13 +22,45 @@ def report(folder, results, task):
     with written_aside(folder / "table.md") as aside:
         aside.write_text(text + "\n")
     runs = pd.DataFrame(results)
-    numbers = [name for name in runs if not isinstance(runs[name].iloc[0], list)]
-    with written_aside(folder / "results.csv") as aside:
+    numbers = [n for n in runs if not isinstance(runs[n].iloc[0], (list, dict))]
+    with written_aside(folder / "runs.csv") as aside:
         runs[numbers].to_csv(aside, index=False, float_format="%.4f")
+    long = long_table({"setting": setting, **result} for result in results)
+    with written_aside(folder / "results.csv") as aside:
+        long.to_csv(aside, index=False, float_format="%.6f")
     task.draw(folder, results)
     print(f"\n{text}\n")
     print("The test part was read once, by the weights of the best validation epoch.")
+    if len(set(long["selection"])) > 1:
+        print("What other rules would report is in results.csv.")
     print(f"Folder: {folder}")
+
+
+def long_table(results):
+    """The numbers of results, one a row: see `kerasfer.study`.
+
+    Args:
+        results: dicts with `setting`, `fold` and what is in a run's result.json.
+    """
+    import pandas as pd
+
+    from kerasfer.study import BEST_VALIDATION, COLUMNS
+
+    rows = []
+    for result in results:
+        run = [result[name] for name in ("setting", "method", "seed", "fold")]
+        selections = {BEST_VALIDATION: result, **result.get("selections", {})}
+        for rule, scores in selections.items():
+            rows += [[*run, rule, *score] for score in _scores(scores)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _scores(result):
+    """(name, value) of each test score; a score that is not there (None) is NaN."""
+    for name, value in result.items():
+        is_score = value is None or isinstance(value, float)
+        if is_score and name not in _FACTS and not name.startswith("val_"):
+            yield name, math.nan if value is None else value
 
 
 def by_method(results):
@@ -39,7 +78,7 @@ def heading(method, runs):
 
 
 def mean_and_deviation(values):
-    """Of percentages over runs: "33.5 ± 1.1", or the one value."""
-    if len(values) == 1:
-        return f"{values.iloc[0]:.1f}"
-    return f"{values.mean():.1f} ± {values.std():.1f}"
+    """Of shares over runs: "33.5 ± 1.1", or the one value."""
+    from kerasfer.study import percent
+
+    return percent(values.mean(), values.std())

@@ -1,18 +1,13 @@
-"""How to train: flags, the classifier and optimizer they ask for, one run."""
+"""How to train: flags, and the classifier and optimizer that they ask for."""
 
 import dataclasses
-import json
 import pathlib
-import time
 from typing import Literal
 
 import kerasfer
 
-from . import faces as data
 from .flags import require_above_0, require_at_least, require_within
-from .pictures import draw_centroid_shift
-from .progress import progress_bar
-from .runs import RESULT, open_run
+from .selections import Selection
 
 BACKBONES = Literal[
     "compact", "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16"
@@ -65,10 +60,19 @@ class Training:
     """Whether weak views pass in training mode (dropout, batch statistics)."""
     monitor: MONITORS = "val_accuracy"
     """What picks the epoch, on validation faces; val_f1... for action units."""
+    selections: tuple[Selection, ...] = ()
+    """Rules beside the best epoch on validation, for comparison: the last epoch, the
+    mean of the last ones, and the best on the test part, which is optimistic."""
+    last_epochs: int = 5
+    """How many epochs mean_last is over."""
+    mixed_precision: Literal["off", "bfloat16", "float16"] = "off"
+    """Of the backbone; losses, probabilities and state stay in float32."""
+    jit_compile: bool = False
+    """Whether XLA compiles the training step; MixUp's dice stay outside of it."""
 
     def __post_init__(self):
         require_at_least(self, 0, "weight_decay", "seeds", "steps_per_epoch")
-        require_at_least(self, 1, "epochs")
+        require_at_least(self, 1, "epochs", "last_epochs")
         require_above_0(self, "learning_rate", "adam_epsilon", "penalty_strength")
         require_within(self, 0, 0.999999, "dropout", "ema_decay")
         if self.backbone_weights and self.backbone not in _LOADABLE:
@@ -76,6 +80,15 @@ class Training:
                 f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}. "
                 f"Received: {self.backbone}."
             )
+
+
+def set_precision(training):
+    """Keras' policy for what is built from now on."""
+    import keras
+
+    precision = training.mixed_precision
+    policy = "float32" if precision == "off" else f"mixed_{precision}"
+    keras.mixed_precision.set_global_policy(policy)
 
 
 def build_classifier(training, image_shape, num_classes, **options):
@@ -127,7 +140,7 @@ def compile_model(model, training, metrics):
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, **decay)
     spared = ["gamma", "beta", "bias"] if training.decay_on == "kernels" else []
     optimizer.exclude_from_weight_decay(var_names=["prototypes", *spared])
-    model.compile(optimizer, metrics=metrics)
+    model.compile(optimizer, metrics=metrics, jit_compile=training.jit_compile)
     return model
 
 
@@ -140,134 +153,3 @@ def _rate(training):
     if training.schedule == "steps":
         return schedules.ExponentialDecay(rate, 10 * steps, 0.1, staircase=True)
     return rate
-
-
-def _with_steps(training, num_labeled, batch_size):
-    """Steps of an epoch, where they are those of one pass."""
-    steps = training.steps_per_epoch or -(-num_labeled // batch_size)
-    return dataclasses.replace(training, steps_per_epoch=steps)
-
-
-def train(
-    config,
-    method,
-    seed,
-    folder,
-    build_model,
-    task,
-    mixup_alpha=0.75,
-    measured_unlabeled=0,
-):
-    """One run; returns its result, from the folder if it is finished already.
-
-    Args:
-        config: a recipe's, with `faces` and `training`.
-        method: the name of what is trained.
-        folder: of the run.
-        build_model: (config, method, split) -> model, not compiled.
-        task: the module `expressions` or `action_units`.
-        mixup_alpha: of the data set.
-        measured_unlabeled: how many unlabelled faces the end of an epoch sees; None is
-            all.
-    """
-    import keras
-
-    run = open_run(folder, {"method": method, "seed": seed, **_settings(config)})
-    if run.result is not None:
-        print(f"{folder} is finished; its result is taken as it is.")
-        return run.result
-    keras.utils.set_random_seed(seed)
-    split = task.build_split(config.faces, seed)
-    kerasfer.data.save_split(split, run.folder / "split.csv")
-    training = _with_steps(config.training, len(split.labeled), config.faces.batch_size)
-    model = build_model(config, method, split)
-    compile_model(model, training, task.metrics(split.labeled))
-    measured = [split.labeled]
-    if measured_unlabeled != 0:
-        measured.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
-    update = kerasfer.callbacks.EpochUpdate(
-        *(data.build_evaluation_data(config.faces, part) for part in measured)
-    )
-    best, times = _fit(
-        run,
-        training,
-        model,
-        task.pseudo_classes(model, split.labeled),
-        task.training_data(config.faces, split, model, seed, mixup_alpha),
-        data.build_evaluation_data(config.faces, split.validation),
-        update,
-    )
-    model.load_weights(str(best.path))
-    result = {
-        "method": method,
-        "seed": seed,
-        "epoch": best.best_epoch,
-        "selected_on": best.monitor,
-        best.monitor: best.best,
-        **times,
-        **task.evaluate(
-            run.folder,
-            model,
-            split,
-            lambda part: data.build_evaluation_data(config.faces, part),
-        ),
-    }
-    (run.folder / RESULT).write_text(json.dumps(result, indent=2))
-    return result
-
-
-def _fit(run, training, model, pseudo_classes, train_data, validation, update):
-    """Writes metrics.csv, pseudo_labels.csv, best and last weights, and the curve of
-    the centroids where there are some."""
-    import keras
-
-    from kerasfer.callbacks import PseudoLabelAudit, SaveWeights
-
-    from .epoch_seconds import EpochSeconds
-
-    best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
-    audit = run.folder / "pseudo_labels.csv"
-    start, seconds = time.monotonic(), EpochSeconds()
-    history = model.fit(
-        train_data,
-        validation_data=validation,
-        epochs=training.epochs,
-        steps_per_epoch=training.steps_per_epoch,
-        verbose=0,
-        callbacks=[
-            seconds,
-            # Before `update`, whose threshold a class would fill the line.
-            progress_bar(run.folder.name),
-            update,
-            best,
-            SaveWeights(run.folder / "last.weights.h5"),
-            PseudoLabelAudit(audit, pseudo_classes),
-            keras.callbacks.CSVLogger(str(run.folder / "metrics.csv")),
-        ],
-    )
-    minutes = (time.monotonic() - start) / 60
-    if "centroid_shift" in history.history:
-        shifts = {run.folder.name: history.history["centroid_shift"]}
-        draw_centroid_shift(run.folder / "centroid_shift.png", shifts)
-    return best, {
-        "minutes": round(minutes, 2),
-        "seconds_per_epoch": round(seconds.median(), 2),
-    }
-
-
-# What names folders, or says what else to run: no part of how a run was made.
-_ELSEWHERE = (
-    "seeds", "beside", "margin_loss", "framework", "only", "patterns", "out",
-)  # fmt: skip
-
-
-def _settings(config):
-    """The config as one flat dict, for config.yaml, without what names the folder."""
-    settings = dataclasses.asdict(config)
-    for group in [name for name in settings if isinstance(settings[name], dict)]:
-        settings.update(settings.pop(group))
-    for elsewhere in _ELSEWHERE:
-        settings.pop(elsewhere, None)
-    return {
-        k: str(v) if isinstance(v, pathlib.Path) else v for k, v in settings.items()
-    }

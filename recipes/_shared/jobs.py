@@ -1,0 +1,104 @@
+"""Runs in processes of their own: one that fails or is killed takes no other along."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import pathlib
+import sys
+import traceback
+
+from .runs import is_claimed, reported_errors
+
+
+def run_all(runs, jobs, logs, done):
+    """Runs them, so many at a time; gives the ones that failed.
+
+    Runs that another process has begun come last: it is then waited for, and its result
+    taken.
+
+    Args:
+        runs: list of (name, recipe name, config, row, seed, folder).
+        jobs: how many at a time. Each gets an equal share of the cores; with several in
+            CUDA_VISIBLE_DEVICES, they take turns on them.
+        logs: folder for what they print, `<name>.log`.
+        done: called with the number of finished runs after each.
+
+    Returns:
+        list of (run, path of the log).
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    pending, live, failed = list(runs), {}, []
+    slots = list(range(jobs))
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    try:
+        while pending or live:
+            while pending and slots:
+                run = _next(pending)
+                slot = slots.pop(0)
+                log = logs / f"{run[0]}.log"
+                environment = {"TF_NUM_INTRAOP_THREADS": threads, **_device(slot)}
+                process = _start(_work, (run, log), environment if jobs > 1 else {})
+                live[process.sentinel] = process, run, log, slot
+            for sentinel in multiprocessing.connection.wait(list(live)):
+                process, run, log, slot = live.pop(sentinel)
+                process.join()
+                slots.append(slot)
+                if process.exitcode != 0:
+                    failed.append((run, log))
+                done(1)
+    finally:
+        for process, *_ in live.values():
+            process.terminate()
+    return failed
+
+
+def _next(pending):
+    free = (i for i, run in enumerate(pending) if not is_claimed(run[-1]))
+    return pending.pop(next(free, 0))
+
+
+def _device(slot):
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if len(devices) < 2:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]}
+
+
+def _start(target, arguments, environment):
+    # TensorFlow does not survive a fork; what it reads at its import is set before.
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        process = multiprocessing.get_context("spawn").Process(
+            target=target, args=arguments, daemon=True
+        )
+        process.start()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return process
+
+
+def _work(run, log):
+    from .study_file import load_recipe
+
+    name, recipe, config, row, seed, folder = run
+    with pathlib.Path(log).open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        with reported_errors():
+            load_recipe(recipe, name).run(config, row, seed, folder)
+    except SystemExit as error:
+        print(error.code, flush=True)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+
+
+def last_line(log):
+    """What a run said last, for the report of its failure."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line]
+    errors = [line for line in lines if line.startswith("error:")]
+    return (errors or lines or ["it was killed before it said anything"])[-1].strip()

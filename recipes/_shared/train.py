@@ -1,0 +1,148 @@
+"""One training run, from its folder to its result."""
+
+import dataclasses
+import json
+import time
+
+import kerasfer
+
+from . import faces as data
+from .pictures import draw_centroid_shift
+from .progress import progress_bar
+from .runs import RESULT, claimed, open_run
+from .selections import TestScores
+from .training import compile_model, set_precision
+
+
+def train(
+    config,
+    settings,
+    folder,
+    build_model,
+    task,
+    mixup_alpha=0.75,
+    measured_unlabeled=0,
+    read_test=True,
+):
+    """One run; returns its result, from the folder if it is finished already.
+
+    Args:
+        config: a recipe's, with `faces` and `training`.
+        settings: all that the run hangs on, for config.yaml, with `method` and `seed`.
+        folder: of the run. Another process that trains there is waited for.
+        build_model: (config, method, split) -> model, not compiled.
+        task: the module `expressions` or `action_units`.
+        mixup_alpha: of the data set.
+        measured_unlabeled: how many unlabelled faces the end of an epoch sees; None is
+            all.
+        read_test: whether the test part is read, once, and the result has its scores.
+    """
+    if not read_test:
+        settings = {**settings, "test_part": "not read"}
+    with claimed(folder):
+        run = open_run(folder, settings)
+        if run.result is not None:
+            print(f"{folder} is finished; its result is taken as it is.")
+            return run.result
+        fitted = _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled)
+        result = {
+            "method": settings["method"],
+            "seed": settings["seed"],
+            **fitted.facts,
+        }
+        if read_test:
+            result |= _tested(run, config, task, fitted)
+        (run.folder / RESULT).write_text(json.dumps(result, indent=2))
+    return result
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fitted:
+    """A model with the weights of its best epoch, and what is known of the fit."""
+
+    model: object
+    split: object
+    facts: dict
+    test_scores: TestScores
+
+
+def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
+    """Writes the split, metrics.csv, pseudo_labels.csv, best and last weights, and the
+    curve of the centroids where there are some."""
+    import keras
+
+    from kerasfer.callbacks import EpochUpdate, PseudoLabelAudit, SaveWeights
+
+    from .epoch_seconds import EpochSeconds
+
+    method, seed = run.config["method"], run.config["seed"]
+    set_precision(config.training)
+    keras.utils.set_random_seed(seed)
+    split = task.build_split(config.faces, seed)
+    kerasfer.data.save_split(split, run.folder / "split.csv")
+    training = _with_steps(config.training, len(split.labeled), config.faces.batch_size)
+    model = build_model(config, method, split)
+    compile_model(model, training, task.metrics(split.labeled))
+    measured = [split.labeled]
+    if measured_unlabeled != 0:
+        measured.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
+    best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
+    test_scores = TestScores(
+        training.selections if "test_part" not in run.config else (),
+        training.epochs,
+        training.last_epochs,
+        lambda: task.scores(config.faces, model, split),
+    )
+    start, seconds = time.monotonic(), EpochSeconds()
+    history = model.fit(
+        task.training_data(config.faces, split, model, seed, mixup_alpha),
+        validation_data=data.build_evaluation_data(config.faces, split.validation),
+        epochs=training.epochs,
+        steps_per_epoch=training.steps_per_epoch,
+        verbose=0,
+        callbacks=[
+            seconds,
+            # Before the update, whose threshold a class would fill the line.
+            progress_bar(run.folder.name),
+            EpochUpdate(
+                *(data.build_evaluation_data(config.faces, p) for p in measured)
+            ),
+            best,
+            SaveWeights(run.folder / "last.weights.h5"),
+            PseudoLabelAudit(
+                run.folder / "pseudo_labels.csv",
+                task.pseudo_classes(model, split.labeled),
+            ),
+            test_scores.callback(),
+            keras.callbacks.CSVLogger(str(run.folder / "metrics.csv")),
+        ],
+    )
+    minutes = (time.monotonic() - start) / 60
+    if "centroid_shift" in history.history:
+        shifts = {run.folder.name: history.history["centroid_shift"]}
+        draw_centroid_shift(run.folder / "centroid_shift.png", shifts)
+    model.load_weights(str(best.path))
+    facts = {
+        "labels": len(split.labeled),
+        "epoch": best.best_epoch,
+        "selected_on": best.monitor,
+        best.monitor: best.best,
+        "minutes": round(minutes, 2),
+        "seconds_per_epoch": round(seconds.median(), 2),
+    }
+    return _Fitted(model, split, facts, test_scores)
+
+
+def _with_steps(training, num_labeled, batch_size):
+    """Steps of an epoch, where they are those of one pass."""
+    steps = training.steps_per_epoch or -(-num_labeled // batch_size)
+    return dataclasses.replace(training, steps_per_epoch=steps)
+
+
+def _tested(run, config, task, fitted):
+    """The test part, read by the best weights; and what other rules would report."""
+    result = task.evaluate(run.folder, config.faces, fitted.model, fitted.split)
+    fitted.test_scores.write(run.folder / "test_by_epoch.csv")
+    score = fitted.facts["selected_on"].removeprefix("val_")
+    others = fitted.test_scores.selected(score)
+    return {**result, "selections": others} if others else result

@@ -1,0 +1,170 @@
+r"""A study: methods x settings x seeds of a YAML file, its results and tables.
+
+    python recipes/study.py rendered --jobs 2          (no download; the README's)
+    python recipes/study.py remop_table3 --data rafdb=RAFDB.csv msceleb=weights.pth
+    python recipes/study.py remop_table3 --toy         (rendered faces, minutes)
+    python recipes/study.py my_study.yaml --seeds 0 1 2 -- --epochs 5
+
+A study is a file of `recipes/studies/`, by its name, or one of your own (its form
+stands in `recipes/_shared/study_file.py`). What follows `--` are flags for every run,
+which win over the file's. Each run is a process of its own in a folder below `--out`
+that its settings name: finished ones are taken as they are, also by other studies,
+failed ones reported and tried again by the same command, and several such commands may
+work on one `--out` at a time.
+
+`<out>/study/<name>/` has results.csv (a row a number), tables.md and tables.tex (mean,
+deviation, standard error, by each rule that picks the epoch, paired differences),
+summary.csv, paired.csv and what each run printed. `recipes/table.py` sets a table
+beside its paper's.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+import tyro
+import yaml
+from _shared.flags import parse, require_at_least
+from _shared.jobs import last_line, run_all
+from _shared.plan import add_to_plan, study_folder, tabulated
+from _shared.progress import count_bar
+from _shared.runs import RESULT, reported_errors, slug
+from _shared.study_file import read_study
+from _shared.study_tables import write_tables
+from _shared.toy import toy_data, toy_flags
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    study: tyro.conf.Positional[str]
+    """Name of a file in recipes/studies, or path of one."""
+    data: tuple[str, ...] = ()
+    """NAME=PATH of the manifests and weights that the study asks for; weights may be
+    NAME=none."""
+    out: pathlib.Path = pathlib.Path("runs")
+    """Folder of runs and tables."""
+    seeds: tuple[int, ...] | None = None
+    """Instead of the file's."""
+    settings: tuple[str, ...] = ()
+    """Only these, by name."""
+    methods: tuple[str, ...] = ()
+    """Only these, by name."""
+    jobs: int = 1
+    """Runs at a time."""
+    toy: bool = False
+    """Rendered faces, a tiny network, two steps, one seed: whether all of it runs."""
+
+    def __post_init__(self):
+        require_at_least(self, 1, "jobs")
+
+
+def main():
+    config, flags = _arguments()
+    study = read_study(config.study)
+    settings = _chosen(config.settings, study.settings, "--settings")
+    methods = _chosen(config.methods, study.methods, "--methods")
+    with reported_errors():
+        data = _data(config, study, settings)
+        overrides = {**(toy_flags(study) if config.toy else {}), **flags}
+        cells = study.cells(data, overrides, settings, methods)
+        seeds = config.seeds or ((0,) if config.toy else study.seeds)
+        runs = add_to_plan(config.out, study, cells, seeds)
+        failed = run_missing(config, study.name, runs)
+        folder = study_folder(config.out, study.name)
+        title = study.content["title"]
+
+        def write(entries, long):
+            return write_tables(folder, title, entries, long)
+
+        print(f"\n{tabulated(config.out, study.name, write)}\nFolder: {folder}")
+    if failed:
+        raise SystemExit(
+            f"error: {len(failed)} runs failed; the same command tries them again:\n"
+            + "\n".join(f"  {run[0]}: {last_line(log)} ({log})" for run, log in failed)
+        )
+
+
+def run_missing(config, name, runs):
+    """Runs what has no result yet, each folder once; gives what failed."""
+    missing = {}
+    for cell, seed, fold, fold_config, folder in runs:
+        if not (folder / RESULT).exists():
+            label = slug(f"{cell.setting} {cell.method} seed{seed} {fold}")
+            missing[folder] = (
+                label, cell.recipe.name, fold_config, cell.row, seed, folder,
+            )  # fmt: skip
+    logs = study_folder(config.out, name) / "logs"
+    print(f"{len(runs)} runs, {len(missing)} of them to be made. What they say: {logs}")
+    with count_bar(len(missing), "runs") as done:
+        return run_all(missing.values(), config.jobs, logs, done)
+
+
+def _arguments():
+    """The config, and the flags after `--`, as a dict."""
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)
+    return parse(Config, words[:at]), _as_flags(words[at + 1 :])
+
+
+def _as_flags(words):
+    """["--epochs", "5", "--no-jit-compile"] as {"epochs": 5, "jit-compile": False}."""
+    flags, name = {}, None
+    for word in words:
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            flags[name.replace("-", "_")] = [yaml.safe_load(value)] if value else []
+        elif name is None:
+            raise SystemExit(f"error: expected flags after `--`. Received: {word}.")
+        else:
+            flags[name.replace("-", "_")].append(yaml.safe_load(word))
+    return {name: _value(name, values) for name, values in flags.items()}
+
+
+def _value(name, values):
+    if not values:
+        return True
+    return values[0] if len(values) == 1 else values
+
+
+def _chosen(asked, known, flag):
+    unknown = [name for name in asked if name not in known]
+    if unknown:
+        raise SystemExit(
+            f"error: {flag}: expected some of {', '.join(known)}. Received: "
+            f"{', '.join(unknown)}."
+        )
+    return [name for name in known if name in asked] if asked else known
+
+
+def _data(config, study, settings):
+    """Name -> path of what the study asks for; None where there is none.
+
+    Raises:
+        ValueError: something is missing, is no file, or is not asked for.
+    """
+    needed = study.needed(settings)
+    if config.toy:
+        return toy_data(needed, config.out)
+    given = dict(text.partition("=")[::2] for text in config.data)
+    known = study.content.get("data", {})
+    unknown = set(given) - set(known)
+    missing = [f"  {name}: {known[name]}" for name in needed if not given.get(name)]
+    if missing:
+        lines = "\n".join(missing)
+        raise ValueError(f"--data: {study.name} needs NAME=PATH for\n{lines}")
+    if unknown:
+        raise ValueError(
+            f"--data: expected some of {', '.join(known) or 'none'}. Received: "
+            f"{', '.join(sorted(unknown))}."
+        )
+    paths = {}
+    for name in needed:
+        path = pathlib.Path(given[name])
+        if given[name] != "none" and not path.exists():
+            raise ValueError(f"--data: {name}: {path} does not exist.")
+        paths[name] = None if given[name] == "none" else path.resolve()
+    return paths
+
+
+if __name__ == "__main__":
+    main()
