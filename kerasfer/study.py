@@ -114,18 +114,20 @@ def optimism(long):
     return table.rename(columns={"count": "runs", "mean": "gap"})
 
 
-def percent(mean, std=None, digits=1):
+def percent(mean, std=None, scale=100):
     """A share as text in percent: "33.5 ± 1.1", "33.5" without a deviation, "-" of NaN.
+
+    `scale` is 1 for what is no share.
 
     >>> percent(0.335, 0.0112)
     '33.5 ± 1.1'
     """
     if mean is None or np.isnan(mean):
         return "-"
-    text = f"{100 * mean:.{digits}f}"
+    text = f"{scale * mean:.1f}"
     if std is None or np.isnan(std):
         return text
-    return f"{text} ± {100 * std:.{digits}f}"
+    return f"{text} ± {scale * std:.1f}"
 
 
 def _pairs(methods, reference):

@@ -33,7 +33,7 @@ from _shared.omni.distillation import make_distilled
 from _shared.omni.primitive import load_classifier, make_primitive
 from _shared.omni.selection import make_selection
 from _shared.recipe import Recipe
-from _shared.runs import claimed
+from _shared.runs import RESULT, claimed
 from _shared.table import by_method, heading, mean_and_deviation
 from _shared.training import Training, build_classifier, frame_options
 
@@ -67,11 +67,11 @@ def run_chain(recipe, config, method, seed, folder, read_test):
     base = task_of(config)
     if method == "baseline":
         return recipe.train(config, method, seed, folder, base, read_test)
-    if not config.omni.primitive:
-        recipe.train(config, "baseline", seed, stages / "baseline", base, read_test)
+    baseline = stages / "baseline"
+    if not config.omni.primitive and not (baseline / RESULT).exists():
+        recipe.train(config, "baseline", seed, baseline, base, read_test)
     with claimed(stages / "stages"):
         split = base.build_split(config.faces, seed)
-        baseline = stages / "baseline"
         primitive = make_primitive(stages, config, split, baseline, build_model)
         selected, known = make_selection(stages, config, split, primitive)
         print(", ".join(f"{name} {value:.6g}" for name, value in known.items()))

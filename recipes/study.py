@@ -71,10 +71,9 @@ def main():
         runs = add_to_plan(config.out, study, cells, seeds)
         failed = run_missing(config, study.name, runs)
         folder = study_folder(config.out, study.name)
-        title = study.content["title"]
 
         def write(entries, long):
-            return write_tables(folder, title, entries, long)
+            return write_tables(folder, study, entries, long)
 
         print(f"\n{tabulated(config.out, study.name, write)}\nFolder: {folder}")
     if failed:

@@ -9,13 +9,13 @@ import sys
 RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
 
 
-def run(*arguments, recipe="margin_mix", **options):
+def run(*arguments, recipe="margin_mix", timeout=600, **options):
     """Exit code and all output of `python recipes/<recipe>.py`."""
     process = subprocess.run(
         [sys.executable, RECIPES / f"{recipe}.py", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=timeout,
         env={**os.environ, "COLUMNS": "200"},
         **options,
     )

@@ -42,7 +42,7 @@ def test_a_row_for_each_loss_and_framework(expressions):
 def test_epochs_of_the_supervised_and_the_centroids_curve(expressions):
     folder, _ = expressions
     epochs = {}
-    for run_folder in (folder / "seed0").iterdir():
+    for run_folder in (folder / "seed0").glob("[!.]*"):
         rows = list(csv.DictReader((run_folder / "metrics.csv").open()))
         epochs[run_folder.name] = len(rows)
         has_centroids = run_folder.name != "supervised"

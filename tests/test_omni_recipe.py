@@ -166,9 +166,10 @@ def test_other_data_sets_by_hand():
         assert len(manifest) == 2  # without the two of awe
         return np.stack([probs[c] for c in ("joy", "anger", "fear")], -1)
 
-    result = cross_data.evaluate_on("other", other, ("joy", "anger", "fear"), predict)
+    names = ("joy", "anger", "fear")
+    scores, facts = cross_data.evaluate_on("other", other, names, predict)
     # Among joy and fear: joy for fear, fear for joy.
-    assert result["other_accuracy"] == 0.0 and result["other_left_out"] == 2
+    assert scores["other_accuracy"] == 0.0 and facts["other_left_out"] == 2
     with pytest.raises(ValueError, match="fewer than two classes are those of"):
         cross_data.evaluate_on("other", other, ("joy", "anger"), predict)
     with pytest.raises(ValueError, match="expected NAME=MANIFEST.csv. Received: a.csv"):
@@ -187,11 +188,8 @@ def test_the_paper_s_setting():
         224,
         0.0,
     )
-    rate = imported("_shared.training")._rate(
-        imported("_shared.training")._with_steps(
-            training, num_labeled=100, batch_size=32
-        )
-    )
+    flags = imported("_shared.training")
+    rate = flags._rate(flags.with_steps(training, num_labeled=100, batch_size=32))
     # 4 steps an epoch: a tenth from the 41st step on.
     rates = [float(rate(step)) for step in (0, 39, 40, 80)]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-5], rtol=1e-5)

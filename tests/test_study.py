@@ -90,7 +90,7 @@ def test_optimism_is_best_on_test_less_best_on_validation_run_by_run():
 def test_shares_as_text():
     assert percent(0.3351) == "33.5"
     assert percent(0.3351, 0.0149) == "33.5 ± 1.5"
-    assert percent(0.3351, float("nan"), 2) == "33.51"
+    assert percent(33.51, float("nan"), scale=1) == "33.5"
     assert percent(float("nan")) == "-"
 
 

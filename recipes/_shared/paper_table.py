@@ -3,7 +3,7 @@
 from kerasfer.safe_write import written_aside
 from kerasfer.study import BEST_TEST, BEST_VALIDATION, percent, summarize
 
-from .published import differences, published_values
+from .published import differences
 from .study_tables import as_latex, as_markdown, shown_tables, signed
 
 
@@ -23,8 +23,8 @@ def paper_tables(folder, study, entries, long):
     latex = [f"% {study.content['title']}"]
     for setting, metric, name in shown_tables(entries):
         table = _beside(study, setting, metric, long)
-        markdown += [f"## {setting}: {name}, %", as_markdown(table)]
-        latex += [f"% {setting}: {name}, percent", as_latex(table)]
+        markdown += [f"## {setting}: {name}, {study.unit}", as_markdown(table)]
+        latex += [f"% {setting}: {name}, in {study.unit}", as_latex(table)]
         tables.append(table.assign(setting=setting, metric=name))
     lines = _differing(study, entries, long)
     markdown += ["## What differs from the published protocol"]
@@ -49,15 +49,13 @@ def _beside(study, setting, metric, long):
 
     of_table = (long["setting"] == setting) & (long["metric"] == metric)
     ours = summarize(long[of_table]).set_index(["method", "selection"])
-    metrics = study.metrics_of(setting)
-    rows = []
+    scale, rows = study.scale, []
     for method in study.methods:
         if setting not in study.settings_of(method):
             continue
-        text = study.published(setting, method)
-        published = published_values(text, metrics, method).get(metric)
+        published = study.published_values(setting, method).get(metric)
         value, deviation = published or (None, None)
-        row = {"method": method, "published": percent(value, deviation)}
+        row = {"method": method, "published": percent(value, deviation, scale)}
         for rule, title in (
             (BEST_VALIDATION, ""),
             (BEST_TEST, " by best test epoch (optimistic)"),
@@ -65,9 +63,9 @@ def _beside(study, setting, metric, long):
             found = (method, rule) in ours.index
             mean = ours.loc[(method, rule), "mean"] if found else float("nan")
             deviation = ours.loc[(method, rule), "std"] if found else None
-            row[f"ours{title}"] = percent(mean, deviation)
+            row[f"ours{title}"] = percent(mean, deviation, scale)
             less = mean - value if published else float("nan")
-            row[f"less published{title}"] = signed(less)
+            row[f"less published{title}"] = signed(less, scale=scale)
         row["runs"] = int(ours.loc[method, "runs"].max()) if method in ours.index else 0
         rows.append(row)
     return pd.DataFrame(rows)

@@ -6,11 +6,11 @@ _NUMBER = r"(\d*\.?\d+)(?:\s*(?:±|\+-)\s*(\d*\.?\d+))?"
 
 
 def published_values(text, metrics, where):
-    """Metric -> (value, deviation or None), as shares.
+    """Metric -> (value, deviation or None).
 
     Args:
-        text: percentages in the order of the metrics, "84.04±.56 / 70.13±.73"; "-" is
-            not published; None is nothing published.
+        text: numbers in the order of the metrics, "84.04±.56 / 70.13±.73"; "-" is not
+            published; None is nothing published.
         metrics: names.
         where: for the error.
 
@@ -31,7 +31,7 @@ def published_values(text, metrics, where):
                 f" Received: {text}."
             )
         value, deviation = match.groups()
-        values[name] = (float(value) / 100, deviation and float(deviation) / 100)
+        values[name] = (float(value), float(deviation) if deviation else None)
     if len(entries) > len(metrics):
         raise SystemExit(
             f"error: {where}: more published numbers than metrics: {text}."

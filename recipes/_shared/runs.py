@@ -74,8 +74,7 @@ def claimed(folder):
     import filelock
 
     folder = pathlib.Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = lock_of(folder)
+    lock = _lock_of(folder)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -87,10 +86,12 @@ def claimed(folder):
         lock.release()
 
 
-def lock_of(folder):
+def _lock_of(folder):
     import filelock
 
-    return filelock.FileLock(folder.with_name(f".{folder.name}.lock"))
+    locks = folder.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(locks / f"{folder.name}.lock")
 
 
 def is_claimed(folder):
@@ -100,7 +101,7 @@ def is_claimed(folder):
     if not folder.parent.exists():
         return False
     try:
-        with lock_of(folder).acquire(timeout=0):
+        with _lock_of(folder).acquire(timeout=0):
             return False
     except filelock.Timeout:
         return True

@@ -11,11 +11,11 @@
     methods:
       FixMatch: {scheme: fixmatch, published: {"500, 150": 77.33±.27 / 53.88±1.13}}
 
-A setting may have `metrics` of its own. A method may have a `recipe`, and names the one
-of its rows that is meant in `row` where there are several; `only` lists the settings it
-is run in, if not in all. `differs` lists what of the
-published protocol no flag says; `toy` are flags for `--toy`, over recipes/toy.yaml.
-Everything else is a flag of the recipe.
+Published numbers are in percent, or in the file's `unit`. A setting may have `metrics`
+of its own. A method may have a `recipe`, and names the one of its rows that is meant in
+`row` where there are several; `settings` lists those it is run in, if not in all.
+`differs` lists what of the published protocol no flag says; `toy` are flags for
+`--toy`, over recipes/toy.yaml. Everything else is a flag of the recipe.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from .runs import slug
 STUDIES = pathlib.Path(__file__).parent.parent / "studies"
 _KEYS = {
     "title", "source", "recipe", "seeds", "metrics", "data", "flags", "settings",
-    "methods", "differs", "toy",
+    "methods", "differs", "toy", "unit",
 }  # fmt: skip
 
 
@@ -91,6 +91,15 @@ class Study:
         return tuple(self.content.get("differs", []))
 
     @property
+    def unit(self):
+        """Of the numbers in the tables: "%", or another one, as they are."""
+        return self.content.get("unit", "%")
+
+    @property
+    def scale(self):
+        return 100 if self.unit == "%" else 1
+
+    @property
     def settings(self):
         return tuple(self.content["settings"])
 
@@ -104,10 +113,15 @@ class Study:
             "metrics", self.content["metrics"]
         )
 
-    def published(self, setting, method):
-        """The published numbers as the file has them, or None."""
-        of_method = self.content["methods"][method] or {}
-        return of_method.get("published", {}).get(setting)
+    def published_values(self, setting, method):
+        """Metric -> (value, deviation or None), as published; as shares if in %."""
+        text = (self.content["methods"][method] or {}).get("published", {}).get(setting)
+        where = f"{self.name}, setting {setting}, method {method}"
+        values = published_values(text, self.metrics_of(setting), where)
+        return {
+            metric: tuple(x if x is None else x / self.scale for x in value)
+            for metric, value in values.items()
+        }
 
     def needed(self, settings):
         """Name of data or weights that some settings ask for -> the flag it is for."""
@@ -149,14 +163,14 @@ class Study:
 
     def settings_of(self, method):
         """Names of the settings that a method is run in."""
-        return (self.content["methods"][method] or {}).get("only", self.settings)
+        return (self.content["methods"][method] or {}).get("settings", self.settings)
 
     def _cell(self, setting, method, data, overrides):
         content = self.content
         of_setting = dict(content["settings"][setting] or {})
         of_method = dict(content["methods"][method] or {})
         of_setting.pop("metrics", None)
-        of_method.pop("published", None), of_method.pop("only", None)
+        of_method.pop("published", None), of_method.pop("settings", None)
         metrics = self.metrics_of(setting)
         recipe_name = of_method.pop("recipe", content.get("recipe"))
         row = of_method.pop("row", None)
@@ -175,7 +189,7 @@ class Study:
                 f"{', '.join(rows)}. Received: {row}."
             )
         as_printed = recipe.settings(recipe.config_of(as_printed, row))
-        published_values(self.published(setting, method), metrics, where)  # its form
+        self.published_values(setting, method)  # their form is checked before a run
         return Cell(setting, method, row, recipe, config, as_printed, metrics)
 
 
@@ -228,16 +242,15 @@ def load_recipe(name, where):
     Raises:
         SystemExit: there is no such recipe.
     """
-    try:
-        return importlib.import_module(str(name)).RECIPE
-    except (ModuleNotFoundError, AttributeError):
-        names = sorted(
-            p.stem for p in STUDIES.parent.glob("*.py") if "RECIPE =" in p.read_text()
-        )
+    names = sorted(
+        p.stem for p in STUDIES.parent.glob("*.py") if "RECIPE =" in p.read_text()
+    )
+    if name not in names:
         raise SystemExit(
             f"error: {where}: expected a recipe, one of {', '.join(names)}. Received: "
             f"{name}."
-        ) from None
+        )
+    return importlib.import_module(name).RECIPE
 
 
 def resolved(value, data):

@@ -19,7 +19,7 @@ _TITLES = {
 }
 
 
-def write_tables(folder, title, entries, long):
+def write_tables(folder, study, entries, long):
     """Writes tables.md, tables.tex, summary.csv and paired.csv; gives the Markdown."""
     if long.empty:
         return "No run is finished."
@@ -27,13 +27,13 @@ def write_tables(folder, title, entries, long):
     for name, table in (("summary", summary), ("paired", pairs)):
         with written_aside(folder / f"{name}.csv") as aside:
             table.to_csv(aside, index=False, float_format="%.6f")
-    markdown, latex = [f"# {title}"], [f"% {title}"]
+    markdown, latex = [f"# {study.content['title']}"], [f"% {study.content['title']}"]
     for setting, metric, name in shown_tables(entries):
         of_table = (long["setting"] == setting) & (long["metric"] == metric)
         if of_table.any():
-            table = _side_by_side(long[of_table], entries)
-            markdown += [f"## {setting}: {name}, %", as_markdown(table)]
-            latex += [f"% {setting}: {name}, percent", as_latex(table)]
+            table = _side_by_side(long[of_table], entries, study.scale)
+            markdown += [f"## {setting}: {name}, {study.unit}", as_markdown(table)]
+            latex += [f"% {setting}: {name}, in {study.unit}", as_latex(table)]
     text = "\n\n".join(markdown) + "\n"
     for suffix, content in (("md", text), ("tex", "\n\n".join(latex) + "\n")):
         with written_aside(folder / f"tables.{suffix}") as aside:
@@ -50,7 +50,7 @@ def shown_tables(entries):
     return [(*key, name) for key, name in found.items()]
 
 
-def _side_by_side(long, entries):
+def _side_by_side(long, entries, scale):
     """Rows are methods; columns the rules that pick the epoch, and what the paired
     difference to the first method is."""
     import pandas as pd
@@ -66,24 +66,24 @@ def _side_by_side(long, entries):
         row = {"method": method, "runs": int(rules["runs"].max())}
         for rule in [rule for rule in SELECTIONS if rule in rules.index]:
             cell = rules.loc[rule]
-            row[_TITLES[rule]] = percent(cell["mean"], cell["std"])
+            row[_TITLES[rule]] = percent(cell["mean"], cell["std"], scale)
             if rule == BEST_VALIDATION:
-                row["standard error"] = percent(cell["se"])
+                row["standard error"] = percent(cell["se"], scale=scale)
         if method in gaps.index:
-            row["optimism"] = signed(*gaps.loc[method, ["gap", "se"]])
+            row["optimism"] = signed(*gaps.loc[method, ["gap", "se"]], scale)
         if method in pairs.index:
-            difference = signed(*pairs.loc[method, ["difference", "se"]])
+            difference = signed(*pairs.loc[method, ["difference", "se"]], scale)
             row[f"less {methods[0]}, paired"] = difference
         rows.append(row)
     return pd.DataFrame(rows).fillna("-")
 
 
-def signed(difference, error=float("nan")):
-    """In points: "+1.3 (se 0.5)"; "-" of NaN."""
+def signed(difference, error=float("nan"), scale=100):
+    """A difference with its error: "+1.3 (se 0.5)"; "-" of NaN."""
     if difference != difference:
         return "-"
-    text = f"{100 * difference:+.1f}"
-    return text if error != error else f"{text} (se {100 * error:.1f})"
+    text = f"{scale * difference:+.1f}"
+    return text if error != error else f"{text} (se {scale * error:.1f})"
 
 
 def as_markdown(table):

@@ -4,7 +4,7 @@ import math
 
 _FACTS = {
     "method", "seed", "fold", "labels", "epoch", "epochs", "selected_on", "minutes",
-    "seconds_per_epoch", "images", "selections",
+    "images", "selections",
 }  # fmt: skip
 
 

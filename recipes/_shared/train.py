@@ -11,7 +11,7 @@ from .pictures import draw_centroid_shift
 from .progress import progress_bar
 from .runs import RESULT, claimed, open_run
 from .selections import TestScores
-from .training import compile_model, set_precision
+from .training import compile_model, set_precision, with_steps
 
 
 def train(
@@ -80,7 +80,7 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
     keras.utils.set_random_seed(seed)
     split = task.build_split(config.faces, seed)
     kerasfer.data.save_split(split, run.folder / "split.csv")
-    training = _with_steps(config.training, len(split.labeled), config.faces.batch_size)
+    training = with_steps(config.training, len(split.labeled), config.faces.batch_size)
     model = build_model(config, method, split)
     compile_model(model, training, task.metrics(split.labeled))
     measured = [split.labeled]
@@ -131,12 +131,6 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
         "seconds_per_epoch": round(seconds.median(), 2),
     }
     return _Fitted(model, split, facts, test_scores)
-
-
-def _with_steps(training, num_labeled, batch_size):
-    """Steps of an epoch, where they are those of one pass."""
-    steps = training.steps_per_epoch or -(-num_labeled // batch_size)
-    return dataclasses.replace(training, steps_per_epoch=steps)
 
 
 def _tested(run, config, task, fitted):

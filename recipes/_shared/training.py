@@ -119,6 +119,12 @@ def _penalty(training):
     return penalties[training.weight_penalty](training.penalty_strength)
 
 
+def with_steps(training, num_labeled, batch_size):
+    """The flags with the steps of an epoch, where they are those of one pass."""
+    steps = training.steps_per_epoch or -(-num_labeled // batch_size)
+    return dataclasses.replace(training, steps_per_epoch=steps)
+
+
 def frame_options(training):
     """Keywords that every scheme takes."""
     return {
