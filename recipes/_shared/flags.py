@@ -1,5 +1,6 @@
 """Flags from a dataclass, and checks of their values."""
 
+import dataclasses
 import pathlib
 import sys
 
@@ -48,6 +49,29 @@ def _flags_of_config_file(arguments):
 def as_arguments(values):
     """Command line of a dict, name of a field -> value, as YAML has them."""
     return [word for name, value in values.items() for word in _flag(name, value)]
+
+
+def with_values(config, values):
+    """A config with other values of some fields, its own or those of its groups.
+
+    Raises:
+        ValueError: there is no such field, or its value cannot be.
+    """
+    changes = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in values:
+            changes[field.name] = values[field.name]
+        elif dataclasses.is_dataclass(value):
+            names = {f.name for f in dataclasses.fields(value)} & set(values)
+            inner = {name: values[name] for name in names}
+            if inner:
+                changes[field.name] = dataclasses.replace(value, **inner)
+                values = {k: v for k, v in values.items() if k not in names}
+    unknown = set(values) - set(changes)
+    if unknown:
+        raise ValueError(f"No field is called {', '.join(sorted(unknown))}.")
+    return dataclasses.replace(config, **changes)
 
 
 def _flag(name, value):

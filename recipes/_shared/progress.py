@@ -2,6 +2,12 @@
 
 import contextlib
 
+# Of all the numbers of an epoch, which stand in metrics.csv.
+_SHOWN = (
+    "loss", "accuracy", "f1", "mask_rate", "pseudo_label_accuracy", "val_loss",
+    "val_accuracy", "val_mean_class_accuracy", "val_f1",
+)  # fmt: skip
+
 
 def progress_bar(description):
     """A Keras callback that shows epochs, their numbers and the time left."""
@@ -11,8 +17,7 @@ def progress_bar(description):
     show = bar.on_epoch_end  # of the object: a subclass would not change it
 
     def on_epoch_end(epoch, logs=None):
-        # The numbers of each action unit would fill the line.
-        show(epoch, {n: v for n, v in (logs or {}).items() if "_AU" not in n})
+        show(epoch, {n: v for n, v in (logs or {}).items() if n in _SHOWN})
 
     bar.on_epoch_end = on_epoch_end
     return bar

@@ -1,0 +1,72 @@
+r"""A search over a recipe's weights and rates, by Keras Tuner, on validation faces.
+
+    python recipes/tune.py --recipe remop --trials 20 -- --config recipes/short.yaml
+    python recipes/tune.py --recipe margin_mix --trials 30 --algorithm bayesian \
+        --space unlabeled_weight margin_weight -- --manifest FACES.csv --seeds 0 1
+
+What follows `--` are flags of the recipe. Each trial is a run of it (of each of its
+`--seeds`, whose mean counts) in a folder of its own; the test part is never read. The
+same command goes on where a search was stopped, and tells if its flags are not those of
+the search. Workers of Keras Tuner: give each process KERASTUNER_TUNER_ID ("chief", then
+any), KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT.
+
+At the end stand trials.csv, space.png and the command that trains with the best values.
+An error in a trial ends the search. A loss that is not finite does not: it is a bad
+point, but three such trials in a row are an error too.
+"""
+
+import dataclasses
+import pathlib
+import shlex
+import sys
+from typing import Literal
+
+from _shared.flags import parse, require_at_least
+from _shared.runs import reported_errors
+from _shared.study_file import load_recipe
+from _shared.tuning import Search
+from _shared.tuning_report import report
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    recipe: str
+    """Name of a recipe: margin_mix, ada_cm, remop, baselines, ..."""
+    trials: int = 20
+    """How many points of the space; more later go on with the search."""
+    method: str | None = None
+    """Row of the recipe's table that is tuned; None is its last."""
+    objective: str | None = None
+    """What is to be high, on validation faces; None is the recipe's `--monitor`."""
+    space: tuple[str, ...] = ()
+    """Only these of the recipe's space; the others keep the values of the flags."""
+    algorithm: Literal["random", "bayesian", "grid"] = "random"
+    """How points are chosen."""
+    seed: int = 0
+    """Of the choice of points."""
+    out: pathlib.Path = pathlib.Path("runs")
+    """Folder for the search, below tune/."""
+
+    def __post_init__(self):
+        require_at_least(self, 1, "trials")
+
+
+def main():
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)
+    config, flags = parse(Config, words[:at]), words[at + 1 :]
+    recipe = load_recipe(config.recipe, "--recipe")
+    if config.objective:
+        flags = [*flags, "--monitor", config.objective]
+    with reported_errors():
+        search = Search(config, recipe, parse(recipe.config, flags))
+        tuner = search.run()
+        if tuner is None:
+            return  # a worker: the chief has all trials
+        best = report(search, tuner)
+        command = ["python", f"recipes/{recipe.name}.py", *flags, *search.flags(best)]
+        print(f"Train with them, and read the test part:\n  {shlex.join(command)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Searches by Keras Tuner, at toy size."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import keras_tuner
+import numpy as np
+import pandas as pd
+import pytest
+from recipe_runs import RECIPES, imported, parsed, run
+
+from kerasfer.faces import read_image
+
+FLAGS = ["--rendered-faces", 120, "--protocol", "balanced:labels=16", "--epochs", 2]
+FLAGS += ["--batch-size", 4, "--image-size", 16, "--steps-per-epoch", 1]
+RECIPE_NAMES = ["margin_mix", "ada_cm", "remop", "baselines", "large_margin"]
+RECIPE_NAMES += ["large_margin_au", "omni_supervised"]
+
+
+def tune(*arguments, recipe="remop", flags=(), **options):
+    words = ("--recipe", recipe, *arguments, "--", *FLAGS, *flags)
+    return run(*words, recipe="tune", **options)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    out = tmp_path_factory.mktemp("tune")
+    space = ("--space", "beta", "learning_rate")
+    code, output = tune("--trials", 2, *space, "--out", out)
+    assert code == 0, output
+    return out, next(out.glob("tune/*")), output
+
+
+@pytest.mark.slow
+def test_table_picture_and_the_command_that_trains_the_best(searched):
+    _, folder, output = searched
+    table = pd.read_csv(folder / "trials.csv")
+    assert [*table] == ["trial", "status", "val_accuracy", "learning_rate", "beta"]
+    assert len(table) == 2 and set(table["status"]) == {"completed"}
+    for _, row in table.iterrows():
+        run_folder = folder / f"run_{row['trial']:.0f}/seed0/fixmatch+remop"
+        result = json.loads((run_folder / "result.json").read_text())
+        np.testing.assert_allclose(row["val_accuracy"], result["val_accuracy"])
+        config = (run_folder / "config.yaml").read_text()
+        assert f"beta: {row['beta']}" in config
+        metrics = pd.read_csv(run_folder / "metrics.csv")
+        np.testing.assert_allclose(row["val_accuracy"], metrics["val_accuracy"].max())
+    best = table.loc[table["val_accuracy"].idxmax()]
+    (line,) = [x for x in output.splitlines() if x.startswith("  python recipes/")]
+    command = line.split()
+    assert command[:2] == ["python", "recipes/remop.py"]
+    assert command[command.index("--beta") + 1] == str(best["beta"])
+    recipe = imported("remop")
+    config = parsed(recipe, *command[2:])
+    assert config.training.learning_rate == pytest.approx(best["learning_rate"])
+    assert config.faces.rendered_faces == 120
+    assert read_image(folder / "space.png").std() > 5
+
+
+@pytest.mark.slow
+def test_the_test_part_is_not_read(searched):
+    _, folder, _ = searched
+    assert not list(folder.rglob("predictions_test.csv"))
+    for path in folder.rglob("result.json"):
+        assert not {"accuracy", "mean_class_accuracy"} & set(
+            json.loads(path.read_text())
+        )
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_and_refuses_other_flags(searched):
+    out, folder, _ = searched
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}
+    space = ("--space", "beta", "learning_rate")
+    code, output = tune("--trials", 3, *space, "--out", out)
+    assert code == 0 and output.count("Trial 2:") == 2 and "Trial 1:" not in output
+    assert len(pd.read_csv(folder / "trials.csv")) == 3
+    assert (
+        before.items()
+        <= {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")}.items()
+    )
+    code, output = tune("--trials", 3, "--out", out, flags=["--threshold", 0.5])
+    assert code == 1 and "holds a search with other flags: space, threshold." in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flags", "error"),
+    [
+        (["--recipe", "remop2"], [], "--recipe: expected a recipe, one of ada_cm"),
+        (["--objective", "val_acuracy"], [], "--monitor"),
+        (["--space", "gamma"], [], "--space: expected some of learning_rate, beta"),
+        (["--method", "mixmatch"], [], "--method: expected one of fixmatch, fixmatch+"),
+        (["--trials", 0], [], "--trials: expected at least 1"),
+    ],
+)
+def test_errors_stop_the_search(tmp_path, arguments, flags, error):
+    code, output = tune(*arguments, "--out", tmp_path, flags=flags)
+    assert code != 0 and error in output, output
+    assert "Traceback" not in output and "Train with them" not in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "flags", "error"),
+    [
+        (["--objective", "val_f1_small"], [], "`monitor` must be one of"),
+        ([], ["--protocol", "balanced:labels=999"], "fewer than the"),
+    ],
+)
+def test_failing_trials_stop_the_search(tmp_path, arguments, flags, error):
+    code, output = tune(*arguments, "--out", tmp_path, flags=flags)
+    assert code == 1 and "The search ended at a failing trial: " in output
+    assert error in output and "Train with them" not in output
+
+
+@pytest.mark.slow
+def test_trials_that_all_diverge_are_an_error(tmp_path):
+    flags = ["--learning-rate", 1e30]
+    code, output = tune("--space", "beta", "--out", tmp_path, flags=flags)
+    assert code == 1 and output.count(" diverged: The loss is") == 3
+    assert "The search ended at a failing trial" in output
+
+
+def test_a_package_that_is_missing(tmp_path):
+    (tmp_path / "keras_tuner.py").write_text("raise ImportError('no tensorboard')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "200"}
+    process = subprocess.run(
+        [sys.executable, RECIPES / "tune.py", "--recipe", "remop"],
+        capture_output=True, text=True, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    output = process.stdout + process.stderr
+    assert process.returncode == 1 and "missing: no tensorboard" in output
+
+
+@pytest.mark.parametrize("name", RECIPE_NAMES)
+def test_every_recipe_has_a_space_within_what_its_flags_allow(name):
+    flags = imported("_shared.flags")
+    recipe = imported(name).RECIPE
+    base = recipe.config()
+    hp = keras_tuner.HyperParameters()
+    recipe.search_space(hp, base)
+    assert len(hp.space) >= 3
+    assert "learning_rate" in [dimension.name for dimension in hp.space]
+    for dimension in hp.space:
+        ends = getattr(dimension, "values", None) or (
+            dimension.min_value,
+            dimension.max_value,
+        )
+        for value in ends:
+            hp.values[dimension.name] = value
+            asked = recipe.search_space(hp, base)
+            config = flags.with_values(base, asked)
+            settings = recipe.settings(config)
+            assert {n: settings[n] for n in asked} == asked
+
+
+def test_a_value_without_a_field_is_refused():
+    flags = imported("_shared.flags")
+    config = imported("remop").Config()
+    changed = flags.with_values(config, {"beta": 0.25, "epochs": 3})
+    assert (changed.beta, changed.training.epochs) == (0.25, 3)
+    with pytest.raises(ValueError, match="No field is called lambda"):
+        flags.with_values(config, {"lambda": 1})
+
+
+def _start(arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, RECIPES / "tune.py", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_with_the_trial_it_was_in(tmp_path):
+    words = ["--recipe", "remop", "--trials", 3, "--out", tmp_path, "--", *FLAGS]
+    process = _start(words)
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.rglob("run_1/seed0/*/config.yaml")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (folder,) = tmp_path.glob("tune/*")
+    first = (folder / "run_0/seed0/fixmatch+remop/result.json").stat().st_mtime_ns
+    code, output = run(*words, recipe="tune")
+    assert code == 0, output
+    table = pd.read_csv(folder / "trials.csv")
+    assert [*table["trial"]] == [0, 1, 2] and set(table["status"]) == {"completed"}
+    assert (
+        first == (folder / "run_0/seed0/fixmatch+remop/result.json").stat().st_mtime_ns
+    )
+
+
+@pytest.mark.slow
+def test_a_chief_and_two_workers_share_a_search(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    oracle = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+    words = ["--recipe", "remop", "--trials", 4, "--out", tmp_path, "--", *FLAGS]
+    processes = {
+        name: _start(words, KERASTUNER_TUNER_ID=name, **oracle)
+        for name in ("chief", "tuner0", "tuner1")
+    }
+    outputs = {n: p.communicate(timeout=600)[0] for n, p in processes.items()}
+    assert {p.returncode for p in processes.values()} == {0}, outputs
+    assert "Train with them" in outputs["chief"]
+    assert "Train with them" not in outputs["tuner0"] + outputs["tuner1"]
+    (folder,) = tmp_path.glob("tune/*")
+    table = pd.read_csv(folder / "trials.csv")
+    assert len(table) == 4 and set(table["status"]) == {"completed"}
