@@ -15,7 +15,7 @@ from conftest import (
 import kerasfer
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
-from kerasfer.schemes import FixMatch, MarginMix, Step, Supervised
+from kerasfer.schemes import FixMatch, MarginMix, MeanTeacher, Step, Supervised
 
 LOG9 = np.log(9.0)  # softmax([log 9, 0, 0]) = [9, 1, 1] / 11, confidence 0.818
 
@@ -377,3 +377,39 @@ def test_a_finite_data_set_needs_no_steps():
     model = compiled(Supervised(dense_classifier()))
     model.fit(data().take(3), epochs=2, verbose=0)
     assert float(model.steps_done) == 6 and float(model.progress()) == 1.0
+
+
+@pytest.mark.parametrize("scheme", [Supervised, MeanTeacher])
+def test_batch_statistics_forget_a_step_that_overflowed(scheme):
+    """An activation above 65,504 makes float16 batch statistics infinite for good."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        images = keras.Input((4, 4, 3))
+        x = keras.layers.Flatten()(images)
+        x = keras.layers.Dense(5, kernel_initializer="ones")(x)
+        x = keras.layers.BatchNormalization(dtype="float32")(x)
+        logits = keras.layers.Dense(3, dtype="float32")(x)
+        probs = keras.layers.Activation("softmax", dtype="float32")(logits)
+        outputs = {"embedding": x, "logits": logits, "probs": probs}
+        model = scheme(keras.Model(images, outputs))
+        model.compile(keras.optimizers.SGD(0.1))
+        batch = {view: np.full((2, 4, 4, 3), 255.0) for view in ("image", *model.views)}
+        model.train_step((batch, np.array([0, 1])))  # 48 * 255 = 12,240 is a number
+        before = [w.numpy() for w in model.classifier.weights]
+        averaged = [w.numpy() for w in model.ema_classifier.weights]
+        assert all(np.isfinite(w).all() for w in before)
+        batch = {view: 10 * images for view, images in batch.items()}
+        model.train_step((batch, np.array([0, 1])))  # 122,400 is not
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    for old, weight in zip(before, model.classifier.weights, strict=True):
+        np.testing.assert_array_equal(old, weight.numpy(), err_msg=weight.name)
+    for old, weight in zip(averaged, model.ema_classifier.weights, strict=True):
+        np.testing.assert_array_equal(old, weight.numpy(), err_msg=weight.name)
+
+
+def test_many_models_infer_without_a_warning_of_retracing(caplog):
+    images = random_faces(2).images
+    for _ in range(8):
+        Supervised(dense_classifier(side=8)).infer(images)
+    assert "retracing" not in caplog.text

@@ -1,5 +1,7 @@
 """The frame that every scheme shares."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -11,6 +13,7 @@ from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import PseudoLabelQuality, result_names
 from kerasfer.schemes.averaging import averaged_copy, move_average
 from kerasfer.schemes.checks import check_classifier, length_of, unpacked
+from kerasfer.schemes.overflow import all_finite, restore_unless, statistics_of
 from kerasfer.schemes.step import Pseudo
 
 
@@ -242,10 +245,18 @@ class SemiSupervisedModel(keras.Model):
             **kwargs,
         )
 
-    @tf.function(reduce_retracing=True)
     def infer(self, images, averaged=True):
         """Outputs in inference mode, in a compiled graph, of `inference_classifier` or,
         with `averaged=False`, of the classifier that is trained."""
+        return self._infer(images, averaged)
+
+    @functools.cached_property
+    def _infer(self):
+        # A partial has no code that TensorFlow knows it by: else it takes the graphs of
+        # several models for one that is traced again and again, and warns.
+        return tf.function(functools.partial(self._outputs), reduce_retracing=True)
+
+    def _outputs(self, images, averaged):
         classifier = self.inference_classifier if averaged else self.classifier
         return classifier(images, training=False)
 
@@ -258,6 +269,7 @@ class SemiSupervisedModel(keras.Model):
 
     def train_step(self, data):
         batch, labels = unpacked(data)
+        statistics = statistics_of(self.classifier, self.ema_classifier)
         with tf.GradientTape() as tape:
             step = self.scheme_step(batch, labels)
             step = step._replace(batch=batch, progress=self.progress())
@@ -272,11 +284,12 @@ class SemiSupervisedModel(keras.Model):
             scaled = scale_loss(self.optimizer, total / num_replicas())
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
-        finite = _all_finite(gradients)
+        finite = all_finite(gradients)
         gradients = unscale_gradients(self.optimizer, gradients)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        restore_unless(finite, statistics)
         self._assign_updates(step, finite)
-        self._update_average()
+        self._update_average(finite)
         self.steps_done.assign_add(1.0)
         self.loss_trackers["total"].update_state(total)
         for name, value in parts.items():
@@ -347,19 +360,20 @@ class SemiSupervisedModel(keras.Model):
         updates = list(step.updates)
         for plug_in in self.plug_ins:
             updates += plug_in.updates_of(step)
-        # Under float16 a step may overflow; state must not take in what it computed.
         for variable, value in updates:
             kept = tf.convert_to_tensor(variable)
             variable.assign(tf.where(finite, tf.cast(value, kept.dtype), kept))
 
-    def _update_average(self):
+    def _update_average(self, finite):
         if self.ema_classifier is None:
             return
         decay = tf.constant(self.ema_decay, tf.float32)
         if self.ema_warmup:
             done = tf.convert_to_tensor(self.steps_done)
             decay = tf.minimum(decay, (1.0 + done) / (10.0 + done))
-        move_average(self.ema_classifier, self.classifier, decay, self.not_averaged)
+        move_average(
+            self.ema_classifier, self.classifier, decay, self.not_averaged, finite
+        )
 
     def _observe(self, step, audit_labels):
         """Updates the diagnostics; gives the names of those that saw nothing."""
@@ -379,12 +393,6 @@ class SemiSupervisedModel(keras.Model):
 
 def _replaced_rule(plug_in, weak, rule):
     return lambda probs: plug_in.pseudo_labels({**weak, "probs": probs}, rule)
-
-
-def _all_finite(gradients):
-    return tf.reduce_all(
-        [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
-    )
 
 
 def _without(logs, names):

@@ -4,6 +4,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import pathlib
+import re
 import sys
 import traceback
 
@@ -98,7 +99,10 @@ def _work(run, log):
 
 
 def last_line(log):
-    """What a run said last, for the report of its failure."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line]
-    errors = [line for line in lines if line.startswith("error:")]
-    return (errors or lines or ["it was killed before it said anything"])[-1].strip()
+    """What a run said of its failure; its last line, if it had no time to say."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    errors = [
+        line for line in lines if re.match(r"error:|[\w.]*(Error|Exception):", line)
+    ]
+    return (errors or lines or ["it was killed before it said anything"])[-1]
