@@ -55,6 +55,8 @@ def main():
     words = sys.argv[1:]
     at = words.index("--") if "--" in words else len(words)
     config, flags = parse(Config, words[:at]), words[at + 1 :]
+    if "--out" in flags:
+        raise SystemExit("error: --out stands before `--`: it is the search's.")
     recipe = load_recipe(config.recipe, "--recipe")
     if config.objective:
         flags = [*flags, "--monitor", config.objective]

@@ -327,7 +327,10 @@ def any_pair(request):
     return SCHEMES[request.param[0]], PLUG_INS[request.param[1]]
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_learns_what_float32_learns(any_pair, policy):
     scheme, plug_ins = any_pair
     reference = build(scheme, plug_ins)
@@ -358,6 +361,7 @@ def test_mixed_precision_learns_what_float32_learns(any_pair, policy):
         assert error < 0.15 * moved, ours.name
 
 
+@pytest.mark.slow
 def test_xla_learns_what_the_graph_learns(any_pair):
     scheme, plug_ins = any_pair
     graph, compiled = build(scheme, plug_ins), build(scheme, plug_ins)

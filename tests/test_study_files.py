@@ -94,6 +94,7 @@ def test_published_numbers(tmp_path):
             "setting few, method plain: recipe baselines refuses",
         ),
         ("epochs: 7", "epochs: 0", "refuses these flags: {'epochs': 0"),
+        ("epochs: 7", "seeds: 7", "seeds is the study's, no flag of a run"),
         ("50±1.5 / 40", "high", "expected published numbers"),
         ("{faces: some faces, ", "{", "expected `data` to say what faces is"),
         ("title: small", "title: {", "small.yaml: while parsing"),

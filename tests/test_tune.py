@@ -96,6 +96,7 @@ def test_a_search_goes_on_and_refuses_other_flags(searched):
         (["--space", "gamma"], [], "--space: expected some of learning_rate, beta"),
         (["--method", "mixmatch"], [], "--method: expected one of fixmatch, fixmatch+"),
         (["--trials", 0], [], "--trials: expected at least 1"),
+        ([], ["--out", "runs"], "--out stands before `--`"),
     ],
 )
 def test_errors_stop_the_search(tmp_path, arguments, flags, error):

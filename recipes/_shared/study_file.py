@@ -194,6 +194,12 @@ class Study:
 
 
 def _parsed(recipe, flags, where):
+    given = {name.replace("-", "_") for name in flags} & {"seeds", "out"}
+    if given:
+        raise SystemExit(
+            f"error: {where}: {', '.join(sorted(given))} is the study's, no flag of a "
+            "run. Give it to recipes/study.py."
+        )
     flags = {name: value for name, value in flags.items() if value is not None}
     try:
         return parse(recipe.config, as_arguments(flags))

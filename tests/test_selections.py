@@ -1,0 +1,113 @@
+"""Rules that pick the tested epoch, and the flags of precision, by hand."""
+
+import csv
+
+import keras
+import pytest
+import tensorflow as tf
+from recipe_runs import imported, parsed, run
+
+SELECTIONS = imported("_shared.selections")
+
+
+def measured(rules, values, last_epochs=2):
+    """Test scores as a run of as many epochs measures them."""
+    left = iter(values)
+    scores = SELECTIONS.TestScores(rules, len(values), last_epochs, lambda: next(left))
+    callback = scores.callback()
+    for epoch in range(len(values)):
+        callback.on_epoch_end(epoch, {})
+    return scores
+
+
+def accuracies(*values):
+    return [{"accuracy": value, "f1": 1 - value} for value in values]
+
+
+def test_every_rule():
+    rules = ("last", "mean_last", "best_test")
+    found = measured(rules, accuracies(0.5, 0.75, 0.25, 0.5)).selected("accuracy")
+    assert found["last"] == {"epoch": 4, "accuracy": 0.5, "f1": 0.5}
+    assert found["mean_last"] == {"epochs": 2, "accuracy": 0.375, "f1": 0.625}
+    # The other score is that of the epoch in which the first is best, not its own best.
+    assert found["best_test"] == {"epoch": 2, "accuracy": 0.75, "f1": 0.25}
+
+
+def test_the_first_of_equal_epochs_is_the_best():
+    scores = measured(("best_test",), accuracies(0.5, 0.75, 0.75))
+    assert scores.selected("accuracy")["best_test"]["epoch"] == 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "read"),
+    [
+        ((), []),
+        (("last",), [4]),
+        (("mean_last",), [3, 4]),
+        (("best_test",), [1, 2, 3, 4]),
+    ],
+)
+def test_the_test_part_is_read_no_more_than_a_rule_needs(rules, read):
+    asked = []
+    scores = SELECTIONS.TestScores(rules, 4, 2, lambda: {"accuracy": len(asked)})
+    for epoch in range(4):
+        scores.callback().on_epoch_end(epoch, {})
+        asked.append(epoch)
+    assert sorted(scores.by_epoch) == read
+
+
+def test_a_run_shorter_than_the_mean_and_a_score_that_is_not_there():
+    values = [{"f1": 0.5, "f1_AU43": None}, {"f1": 0.25, "f1_AU43": None}]
+    found = measured(("mean_last",), values, last_epochs=5).selected("f1")
+    assert found["mean_last"] == {"epochs": 2, "f1": 0.375, "f1_AU43": None}
+
+
+def test_written_once_and_only_if_something_was_measured(tmp_path):
+    measured((), accuracies(0.5)).write(tmp_path / "none.csv")
+    assert not list(tmp_path.iterdir())
+    measured(("best_test",), accuracies(0.75)).write(tmp_path / "some.csv")
+    with (tmp_path / "some.csv").open() as file:
+        row = {"epoch": "1", "accuracy": "0.75", "f1": "0.25"}
+        assert [*csv.DictReader(file)] == [row]
+
+
+@pytest.mark.parametrize("precision", ["off", "bfloat16", "float16"])
+def test_the_flag_sets_what_is_built(precision):
+    recipe, training = imported("remop"), imported("_shared.training")
+    config = parsed(recipe, "--mixed-precision", precision, "--jit-compile")
+    try:
+        training.set_precision(config.training)
+        classifier = training.build_classifier(config.training, (16, 16, 3), 3)
+        model = imported("kerasfer").schemes.Supervised(classifier)
+        training.compile_model(model, config.training, [])
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    policy = "float32" if precision == "off" else f"mixed_{precision}"
+    assert model.dtype_policy.name == policy and model.jit_compile
+    for output in classifier.output.values():
+        assert output.dtype in ("float32", tf.float32)
+    scaled = isinstance(
+        model.optimizer, keras.mixed_precision.LossScaleOptimizer
+    )  # or the losses of float16 would round to 0
+    assert scaled == (precision == "float16")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "flags"),
+    [
+        ("margin_mix", []),
+        ("ada_cm", []),
+        ("remop", ["--base", "supervised", "fixmatch", "ada_cm"]),
+        ("large_margin", []),
+        ("large_margin_au", ["--protocol", "random:labels=60"]),
+        ("baselines", ["--scheme", "mixmatch", "fixmatch+abc+inpl", "cpe", "mek"]),
+    ],
+)
+def test_recipes_in_float16_under_xla(tmp_path, recipe, flags):
+    options = ["--rendered-faces", 240, "--protocol", "balanced:labels=24"]
+    options += ["--image-size", 16, "--batch-size", 4, "--epochs", 2]
+    options += ["--steps-per-epoch", 2, "--mixed-precision", "float16"]
+    options += ["--jit-compile", "--out", tmp_path, *flags]
+    code, output = run(*options, recipe=recipe)
+    assert code == 0, output
