@@ -6,6 +6,10 @@ import pathlib
 import subprocess
 import sys
 
+from conftest import random_faces
+
+from kerasfer.faces import cv2
+
 RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
 
 
@@ -20,6 +24,17 @@ def run(*arguments, recipe="margin_mix", timeout=600, **options):
         **options,
     )
     return process.returncode, process.stdout + process.stderr
+
+
+def write_noise(folder):
+    """150 images of noise in three classes, and manifest.csv, whose path it gives."""
+    faces = random_faces(150, side=16)
+    lines = ["path,label"]
+    for row, image in enumerate(faces.images):
+        cv2.imwrite(str(folder / f"{row}.png"), image)
+        lines.append(f"{row}.png,{('anger', 'fear', 'neutral')[faces.labels[row]]}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.csv"
 
 
 def imported(name):

@@ -5,8 +5,10 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
 from conftest import random_faces
 from pytorch_files import save
+from recipe_runs import RECIPES, imported
 
 import kerasfer
 from kerasfer.action_units import EMOTIONET
@@ -60,6 +62,30 @@ def test_quick_start(tmp_path, monkeypatch):
     shipped = keras.models.load_model("classifier.keras")
     probs = shipped(np.zeros((1, 48, 48, 3), np.uint8))["probs"]
     np.testing.assert_allclose(np.sum(probs), 1, rtol=1e-5)
+
+
+def test_the_table_of_results_is_made_by_the_study(monkeypatch, tmp_path):
+    """Of the numbers in docs/measured, by the code that `recipes/study.py` runs."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    study = imported("_shared.study_file").read_study("rendered")
+    long = pd.read_csv(README.parent / "docs/measured/rendered_results.csv")
+    long["fold"] = long["fold"].fillna("")
+    entries = [
+        {"setting": setting, "method": method, "metrics": study.metrics_of(setting)}
+        for setting in study.settings
+        for method in study.methods
+        if setting in study.settings_of(method)
+    ]
+    write = imported("_shared.study_tables").write_tables
+    made = [_plain(x) for x in write(tmp_path, study, entries, long).splitlines()]
+    rows = [line for line in made if line.startswith("|") and "---" not in line]
+    assert len(rows) > 20
+    written = {_plain(line) for line in README.read_text().splitlines()}
+    assert not [row for row in rows if row not in written]
+
+
+def _plain(line):
+    return re.sub(r" +", " ", line)
 
 
 def test_every_file_the_readme_names_exists():

@@ -10,11 +10,10 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from conftest import random_faces
-from recipe_runs import RECIPES, imported, parsed, run
+from recipe_runs import RECIPES, imported, parsed, run, write_noise
 
 from kerasfer.data import from_arrays, protocols
-from kerasfer.faces import cv2, read_image
+from kerasfer.faces import read_image
 
 QUICK = """
 seeds: [0, 1]
@@ -30,14 +29,9 @@ beside: [supervised]
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
-    faces = random_faces(150, side=16)
-    lines = ["path,label"]
-    for row, image in enumerate(faces.images):
-        cv2.imwrite(str(folder / f"{row}.png"), image)
-        lines.append(f"{row}.png,{('anger', 'fear', 'neutral')[faces.labels[row]]}")
-    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    manifest = write_noise(folder)
     (folder / "quick.yaml").write_text(QUICK)
-    return folder / "manifest.csv"
+    return manifest
 
 
 @pytest.fixture(scope="module")

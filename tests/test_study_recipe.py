@@ -9,10 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import random_faces
-from recipe_runs import RECIPES, run
-
-from kerasfer.faces import cv2
+from recipe_runs import RECIPES, imported, run, write_noise
 
 STUDY = """
 title: two methods
@@ -42,12 +39,7 @@ differs: ["the faces are noise"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    faces = random_faces(150, side=16)
-    lines = ["path,label"]
-    for row, image in enumerate(faces.images):
-        cv2.imwrite(str(folder / f"{row}.png"), image)
-        lines.append(f"{row}.png,{('anger', 'fear', 'neutral')[faces.labels[row]]}")
-    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    write_noise(folder)
     (folder / "noise.yaml").write_text(STUDY)
     return folder
 
@@ -212,6 +204,32 @@ def test_bad_arguments(folder, arguments, error):
     code, output = study(folder, *arguments, out="bad")
     assert code != 0 and error in output, output
     assert "Traceback" not in output and not (folder / "bad").exists()
+
+
+def test_jobs_take_turns_on_the_devices(monkeypatch):
+    jobs = imported("_shared.jobs")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    taken = [jobs._device(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)]
+    assert taken == ["2", "5", "2"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert jobs._device(1) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("0%|\r50%|\nerror: no face\n 99%|", "error: no face"),
+        (
+            "Traceback\n  in x\ntf.errors.OpError: broken\n\n",
+            "tf.errors.OpError: broken",
+        ),
+        ("epoch 1\rKilled here", "Killed here"),
+        ("", "it was killed before it said anything"),
+    ],
+)
+def test_what_a_failed_run_said(tmp_path, said, shown):
+    (tmp_path / "run.log").write_text(said)
+    assert imported("_shared.jobs").last_line(tmp_path / "run.log") == shown
 
 
 @pytest.mark.slow

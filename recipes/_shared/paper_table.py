@@ -54,8 +54,8 @@ def _beside(study, setting, metric, long):
         if setting not in study.settings_of(method):
             continue
         published = study.published_values(setting, method).get(metric)
-        value, deviation = published or (None, None)
-        row = {"method": method, "published": percent(value, deviation, scale)}
+        value, _, text = published or (None, None, "-")
+        row = {"method": method, "published": text}
         for rule, title in (
             (BEST_VALIDATION, ""),
             (BEST_TEST, " by best test epoch (optimistic)"),

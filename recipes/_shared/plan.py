@@ -4,7 +4,6 @@ Results are read from the runs' own folders, whole, each time they are tabulated
 is no file that two processes append to.
 """
 
-import contextlib
 import json
 
 from kerasfer.safe_write import written_aside
@@ -17,12 +16,6 @@ _PLAN = "plan.json"
 
 def study_folder(out, name):
     return out / "study" / name
-
-
-@contextlib.contextmanager
-def _locked(folder):
-    with claimed(folder / "tables"):
-        yield
 
 
 def add_to_plan(out, study, cells, seeds):
@@ -42,7 +35,7 @@ def add_to_plan(out, study, cells, seeds):
     ]
     folder = study_folder(out, study.name)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with claimed(folder / "tables"):
         entries = {_key(entry): entry for entry in read_plan(out, study.name)}
         for cell in cells:
             of_cell = [
@@ -89,7 +82,7 @@ def tabulated(out, name, write):
     have made, and writes last.
     """
     folder = study_folder(out, name)
-    with _locked(folder):
+    with claimed(folder / "tables"):
         entries = read_plan(out, name)
         long = long_table(_results(out, entries))
         with written_aside(folder / "results.csv") as aside:

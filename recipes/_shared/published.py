@@ -2,11 +2,13 @@
 
 import re
 
+# What is measured beside a run changes nothing in it.
+_NO_PROTOCOL = {"selections", "last_epochs"}
 _NUMBER = r"(\d*\.?\d+)(?:\s*(?:±|\+-)\s*(\d*\.?\d+))?"
 
 
 def published_values(text, metrics, where):
-    """Metric -> (value, deviation or None).
+    """Metric -> (value, deviation or None, both as text).
 
     Args:
         text: numbers in the order of the metrics, "84.04±.56 / 70.13±.73"; "-" is not
@@ -31,7 +33,8 @@ def published_values(text, metrics, where):
                 f" Received: {text}."
             )
         value, deviation = match.groups()
-        values[name] = (float(value), float(deviation) if deviation else None)
+        text_of = f"{value} ± {deviation}" if deviation else value
+        values[name] = float(value), float(deviation) if deviation else None, text_of
     if len(entries) > len(metrics):
         raise SystemExit(
             f"error: {where}: more published numbers than metrics: {text}."
@@ -49,7 +52,7 @@ def differences(entries):
     for entry in entries:
         for name, ours in entry["settings"].items():
             theirs = entry["printed"].get(name)
-            if ours != theirs:
+            if ours != theirs and name not in _NO_PROTOCOL:
                 pair = (_shown(theirs), _shown(ours))
                 found.setdefault(name, {}).setdefault(pair, []).append(entry["method"])
     lines = []

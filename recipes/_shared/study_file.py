@@ -114,13 +114,14 @@ class Study:
         )
 
     def published_values(self, setting, method):
-        """Metric -> (value, deviation or None), as published; as shares if in %."""
+        """Metric -> (value, deviation or None, text), as published; the numbers as
+        shares if they are in percent."""
         text = (self.content["methods"][method] or {}).get("published", {}).get(setting)
         where = f"{self.name}, setting {setting}, method {method}"
         values = published_values(text, self.metrics_of(setting), where)
         return {
-            metric: tuple(x if x is None else x / self.scale for x in value)
-            for metric, value in values.items()
+            metric: (value / self.scale, deviation and deviation / self.scale, text)
+            for metric, (value, deviation, text) in values.items()
         }
 
     def needed(self, settings):

@@ -5,6 +5,7 @@ import json
 import time
 
 import kerasfer
+from kerasfer.safe_write import written_aside
 
 from . import faces as data
 from .pictures import draw_centroid_shift
@@ -52,7 +53,8 @@ def train(
         }
         if read_test:
             result |= _tested(run, config, task, fitted)
-        (run.folder / RESULT).write_text(json.dumps(result, indent=2))
+        with written_aside(run.folder / RESULT) as aside:
+            aside.write_text(json.dumps(result, indent=2))
     return result
 
 
