@@ -58,8 +58,7 @@ def _draw_space(search, ranked):
             (best, {"color": "tab:red", "marker": "*", "s": 140, "label": "best"}),
         ):
             axes.scatter(part[dimension.name], part[search.objective], **style)
-        if getattr(dimension, "sampling", None) == "log":
-            axes.set_xscale("log")
+        _show_range(axes, dimension)
         axes.set_xlabel(dimension.name)
         axes.grid(alpha=0.3)
     for axes in grid.flat[len(space) :]:
@@ -69,3 +68,19 @@ def _draw_space(search, ranked):
     grid[0, 0].legend()
     figure.suptitle(f"{search.method}: {len(ranked)} trials, validation faces")
     save_figure(figure, search.folder / "space.png")
+
+
+def _show_range(axes, dimension):
+    """The whole range that was searched, whichever points of it were tried."""
+    if not hasattr(dimension, "min_value"):
+        values = dimension.values
+        axes.set_xticks(values, [f"{value:.3g}" for value in values])
+        return
+    low, high = dimension.min_value, dimension.max_value
+    if dimension.sampling == "log":
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter("")
+        axes.set_xlim(low / 1.3, high * 1.3)
+    else:
+        margin = 0.05 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
