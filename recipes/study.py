@@ -106,7 +106,7 @@ def _arguments():
 
 
 def _as_flags(words):
-    """["--epochs", "5", "--no-jit-compile"] as {"epochs": 5, "jit-compile": False}."""
+    """["--epochs", "5", "--no-alone"] as {"epochs": 5, "no_alone": True}."""
     flags, name = {}, None
     for word in words:
         if word.startswith("--"):
@@ -116,12 +116,12 @@ def _as_flags(words):
             raise SystemExit(f"error: expected flags after `--`. Received: {word}.")
         else:
             flags[name.replace("-", "_")].append(yaml.safe_load(word))
-    return {name: _value(name, values) for name, values in flags.items()}
+    return {name: _value(values) for name, values in flags.items()}
 
 
-def _value(name, values):
+def _value(values):
     if not values:
-        return True
+        return True  # a flag alone
     return values[0] if len(values) == 1 else values
 
 
@@ -157,11 +157,12 @@ def _data(config, study, settings):
             f"{', '.join(sorted(unknown))}."
         )
     paths = {}
-    for name in needed:
+    for name, flag in needed.items():
         path = pathlib.Path(given[name])
-        if given[name] != "none" and not path.exists():
+        without = given[name] == "none" and flag == "backbone_weights"
+        if not without and not path.exists():
             raise ValueError(f"--data: {name}: {path} does not exist.")
-        paths[name] = None if given[name] == "none" else path.resolve()
+        paths[name] = None if without else path.resolve()
     return paths
 
 

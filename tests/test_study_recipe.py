@@ -196,6 +196,7 @@ def test_ours_beside_the_published_numbers(folder, finished):
         (["--jobs", 0], "--jobs: expected at least 1"),
         (["--data", "face=a.csv"], "needs NAME=PATH for\n  faces: some faces"),
         (["--data", "faces=a.csv"], "faces: a.csv does not exist"),
+        (["--data", "faces=none"], "faces: none does not exist"),  # it is no weights
         (["--", "epochs"], "expected flags after `--`. Received: epochs"),
         (["--", "--epoch", 5], "refuses these flags"),
     ],

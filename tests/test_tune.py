@@ -160,6 +160,31 @@ def test_every_recipe_has_a_space_within_what_its_flags_allow(name):
             assert {n: settings[n] for n in asked} == asked
 
 
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "grid"])
+def test_algorithms(monkeypatch, tmp_path, capsys, algorithm):
+    """A search of beta whose trials train nothing: 0.5 is the best."""
+    monkeypatch.syspath_prepend(str(RECIPES))
+    tuning, recipe = imported("_shared.tuning"), imported("remop").RECIPE
+    config = imported("tune").Config(
+        recipe="remop", trials=5, algorithm=algorithm, space=("beta",), out=tmp_path
+    )
+    search = tuning.Search(config, recipe, recipe.config())
+
+    def score(hp, trial_id):
+        return 1 - abs(hp.get("beta") - 0.5)
+
+    monkeypatch.setattr(search, "score", score)
+    tuner = search.run()
+    best = imported("_shared.tuning_report").report(search, tuner)
+    tried = pd.read_csv(search.folder / "trials.csv")
+    assert set(tried["beta"]) <= {0.1, 0.3, 0.5, 0.7, 0.9}
+    if algorithm == "grid":
+        assert tried["beta"].is_unique and len(tried) == 5
+    closest = min(tried["beta"], key=lambda beta: abs(beta - 0.5))
+    assert best.get("beta") == pytest.approx(closest)
+    assert search.flags(best) == ["--beta", str(closest)]
+
+
 def test_a_value_without_a_field_is_refused():
     flags = imported("_shared.flags")
     config = imported("remop").Config()
