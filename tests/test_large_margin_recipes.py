@@ -210,3 +210,9 @@ def test_the_yaml_names_every_choice_that_is_not_the_paper_s():
     text = (RECIPES / "alexnet_paper.yaml").read_text()
     assert "Not in the paper" in text
     assert yaml.safe_load(text)["supervised_epochs"] == 150
+
+
+def test_units_are_not_tested_on_other_data_sets():
+    config = parsed(imported("large_margin_au"), "--test", "other=a.csv")
+    with pytest.raises(ValueError, match="--test: other data sets are for expressions"):
+        imported("_shared.action_units").build_split(config.faces, seed=0)

@@ -17,6 +17,8 @@ _POSED_SHARE, _TEST_SHARE = 0.3, 0.2
 def build_split(faces, seed):
     """Faces with action units. Expressions, if known, only serve the audit of
     pseudo-emotions."""
+    if faces.test:
+        raise ValueError("--test: other data sets are for expressions, not for units.")
     if faces.manifest is None:
         manifest = _rendered(faces.rendered_faces)
     else:
