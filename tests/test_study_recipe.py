@@ -108,6 +108,7 @@ def test_tables(finished):
     assert set(pairs["method"]) == {"FixMatch"} and set(pairs["pairs"]) == {2}
 
 
+@pytest.mark.slow
 def test_finished_runs_are_skipped_and_later_seeds_join_the_table(folder, finished):
     before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("result.json")}
     assert len(before) == 4
