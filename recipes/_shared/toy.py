@@ -6,6 +6,8 @@ import sys
 
 import yaml
 
+from .runs import claimed
+
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 _NUM_FACES = 240
 
@@ -36,16 +38,17 @@ def toy_data(needed, out):
 
 def _rendered(out, kind):
     folder = (out / "toy_data" / kind).resolve()
-    if not folder.exists():
-        seed = {"faces": 0, "others": 1}[kind]
-        subprocess.run(
-            [
-                sys.executable,
-                _ROOT / "data_prep/render_faces.py",
-                folder,
-                *("--num-faces", str(_NUM_FACES), "--seed", str(seed)),
-                *("--num-subjects", "40"),
-            ],
-            check=True,
-        )
+    with claimed(folder):
+        if not folder.exists():
+            seed = {"faces": 0, "others": 1}[kind]
+            subprocess.run(
+                [
+                    sys.executable,
+                    _ROOT / "data_prep/render_faces.py",
+                    folder,
+                    *("--num-faces", str(_NUM_FACES), "--seed", str(seed)),
+                    *("--num-subjects", "40"),
+                ],
+                check=True,
+            )
     return folder / "manifest.csv"
