@@ -247,7 +247,9 @@ def test_a_table_of_a_paper_by_the_two_commands(tmp_path):
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory):
     """A folder for toy runs, which the papers' tables share, in all test processes."""
-    return tmp_path_factory.getbasetemp().parent / f"toys{os.getppid()}"
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return shared / "toys"
 
 
 @pytest.mark.slow
