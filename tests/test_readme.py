@@ -69,7 +69,7 @@ def test_the_table_of_results_is_made_by_the_study(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(RECIPES))
     study = imported("_shared.study_file").read_study("rendered")
     long = pd.read_csv(README.parent / "docs/measured/rendered_results.csv")
-    long["fold"] = long["fold"].fillna("")
+    long = long.astype({"fold": object}).fillna({"fold": ""})
     entries = [
         {"setting": setting, "method": method, "metrics": study.metrics_of(setting)}
         for setting in study.settings
