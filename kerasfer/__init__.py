@@ -13,12 +13,16 @@ __version__ = "0.1.0"
 
 _SUBMODULES = (
     "action_units",
+    "alignment",
     "augment",
     "backbones",
+    "calibration",
     "callbacks",
     "classifiers",
     "data",
+    "detection",
     "distillation",
+    "export",
     "faces",
     "layers",
     "losses",
@@ -26,19 +30,28 @@ _SUBMODULES = (
     "mixup",
     "omni",
     "plug_ins",
+    "predictor",
     "pseudo_labels",
+    "safe_loading",
     "schedules",
     "schemes",
     "study",
 )
-__all__ = ["build_classifier", "build_separate_classifiers", *_SUBMODULES]
+_FUNCTIONS = {
+    "Predictor": "predictor",
+    "build_classifier": "classifiers",
+    "build_separate_classifiers": "classifiers",
+    "load": "predictor",
+}
+__all__ = [*_FUNCTIONS, *_SUBMODULES]
 
 
 def __getattr__(name):
     if name in _SUBMODULES:
         return importlib.import_module(f"kerasfer.{name}")
-    if name.startswith("build_") and name in __all__:
-        return getattr(importlib.import_module("kerasfer.classifiers"), name)
+    if name in _FUNCTIONS:
+        module = importlib.import_module(f"kerasfer.{_FUNCTIONS[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module 'kerasfer' has no attribute {name!r}")
 
 

@@ -138,6 +138,8 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
         training_data=training_data,
         scores=scores,
         evaluate=evaluate,
+        write_validation=expressions.write_validation,
+        names_of=expressions.names_of,
     )
 
 

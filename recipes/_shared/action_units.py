@@ -52,33 +52,53 @@ def scores(faces, model, split):
 
 def evaluate(folder, faces, model, split):
     """Writes a row per test image; returns F1 scores and the fitted thresholds."""
+    scores, probs, thresholds = _test(faces, model, split)
+    path = folder / "predictions_test.csv"
+    _write_predictions(path, split.test, probs, thresholds)
+    return {**scores, "thresholds": [float(t) for t in thresholds]}
+
+
+def write_validation(path, faces, model, split):
+    """A row per validation image, for the calibration of an export."""
+    probs = _predict(faces, model, split.validation)
+    thresholds = _fitted_thresholds(split.validation, probs)
+    _write_predictions(path, split.validation, probs, thresholds)
+
+
+def names_of(split):
+    """Of the classifier's outputs."""
+    return split.labeled.au_names
+
+
+def _write_predictions(path, manifest, probs, thresholds):
     import pandas as pd
 
     from kerasfer.safe_write import written_aside
 
-    scores, probs, thresholds = _test(faces, model, split)
-    names, truth = split.test.au_names, split.test.action_units
-    columns = {"path": split.test.names}
-    for m, name in enumerate(names):
-        columns[name] = truth[:, m]
+    columns = {"path": manifest.names}
+    for m, name in enumerate(manifest.au_names):
+        columns[name] = manifest.action_units[:, m]
         columns[f"p_{name}"] = probs[:, m]
         columns[f"decision_{name}"] = (probs[:, m] >= thresholds[m]).astype(int)
-    with written_aside(folder / "predictions_test.csv") as aside:
+    with written_aside(path) as aside:
         pd.DataFrame(columns).to_csv(aside, index=False, float_format="%.5f")
-    return {**scores, "thresholds": [round(float(t), 5) for t in thresholds]}
+
+
+def _predict(faces, model, part):
+    dataset = data.build_evaluation_data(faces, part)
+    return data.predictions(model, dataset)["probs"]
+
+
+def _fitted_thresholds(validation, probs):
+    return kerasfer.metrics.fitted_thresholds(validation.action_units, probs)
 
 
 def _test(faces, model, split):
     """Scores, test probabilities and fitted thresholds."""
-
-    def predict(part):
-        dataset = data.build_evaluation_data(faces, part)
-        return data.predictions(model, dataset)["probs"]
-
-    truth = split.validation.action_units
-    thresholds = kerasfer.metrics.fitted_thresholds(truth, predict(split.validation))
+    of_validation = _predict(faces, model, split.validation)
+    thresholds = _fitted_thresholds(split.validation, of_validation)
     names, truth = split.test.au_names, split.test.action_units
-    probs = predict(split.test)
+    probs = _predict(faces, model, split.test)
     fitted = _scores(names, truth, probs, thresholds)
     scores = {
         **_scores(names, truth, probs, 0.5),

@@ -71,6 +71,17 @@ def evaluate(folder, faces, model, split, tests=()):
     }
 
 
+def write_validation(path, faces, model, split):
+    """A row per validation image, for the calibration of an export."""
+    manifest = split.validation
+    _write_predictions(path, manifest, _predictions(faces, model, manifest)["probs"])
+
+
+def names_of(split):
+    """Of the classifier's outputs."""
+    return split.labeled.class_names
+
+
 def _predictions(faces, model, manifest):
     return data.predictions(model, data.build_evaluation_data(faces, manifest))
 

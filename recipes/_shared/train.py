@@ -8,6 +8,7 @@ import kerasfer
 from kerasfer.safe_write import written_aside
 
 from . import faces as data
+from .kept import keep_for_export
 from .pictures import draw_centroid_shift
 from .progress import progress_bar
 from .runs import RESULT, claimed, open_run
@@ -53,6 +54,9 @@ def train(
         }
         if read_test:
             result |= _tested(run, config, task, fitted)
+            result |= keep_for_export(
+                run.folder, config.faces, task, fitted.model, fitted.split
+            )
         with written_aside(run.folder / RESULT) as aside:
             aside.write_text(json.dumps(result, indent=2))
     return result

@@ -1,0 +1,179 @@
+"""From the folder of a finished run to an export with its card."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import yaml
+
+from kerasfer.alignment import CROPS
+from kerasfer.calibration import (
+    expected_calibration_error,
+    fitted_temperature,
+    with_temperature,
+)
+from kerasfer.export import Description, export_classifier
+from kerasfer.safe_loading import check_model
+from kerasfer.safe_write import written_aside
+
+from .kept import CLASSIFIER, SAMPLES, VALIDATION
+from .model_card import model_card
+from .runs import RESULT, environment
+
+TEST = "predictions_test.csv"
+CARD = "MODEL_CARD.md"
+_RENDERED = (
+    "Trained on rendered faces (kerasfer, Apache-2.0); no data of third parties."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """What stands in the folder of a finished run."""
+
+    folder: pathlib.Path
+    config: dict
+    env: dict
+    result: dict
+
+    @property
+    def task(self):
+        return "action_units" if "thresholds" in self.result else "expressions"
+
+    @property
+    def names(self):
+        """Of the classifier's outputs."""
+        return tuple(self.result["outputs"])
+
+    def predictions(self, name):
+        """Labels and probabilities of a CSV in the folder: as
+        `kerasfer.calibration.fitted_temperature` takes them."""
+        table = self.table(name)
+        probs = table[[f"p_{n}" for n in self.names]].to_numpy(np.float32)
+        if self.task == "action_units":
+            return table[[*self.names]].to_numpy(np.float32), probs
+        index = {n: k for k, n in enumerate(self.names)}
+        return table["label"].map(index).to_numpy(np.int32), probs
+
+    def table(self, name):
+        import pandas as pd
+
+        # A class may be called "1", or "None".
+        text = {"path": str, "label": str, "predicted": str}
+        return pd.read_csv(self.folder / name, dtype=text, keep_default_na=False)
+
+
+def read_run(folder):
+    """The finished run in a folder.
+
+    Raises:
+        ValueError: there is none, or it was made by a version that kept no classifier.
+    """
+    missing = [n for n in ("config.yaml", RESULT) if not (folder / n).exists()]
+    if missing:
+        inner = (
+            sorted(p.parent for p in folder.rglob(RESULT)) if folder.exists() else []
+        )
+        hint = (
+            f" Finished runs in it: {', '.join(map(str, inner[:5]))}." if inner else ""
+        )
+        raise ValueError(
+            f"{folder} is not a finished run: it has no {' and no '.join(missing)}."
+            f"{hint}"
+        )
+    kept = (CLASSIFIER, SAMPLES, VALIDATION, TEST)
+    if absent := [name for name in kept if not (folder / name).exists()]:
+        raise ValueError(
+            f"{folder} lacks {', '.join(absent)}: it was made by an earlier version. "
+            "Train it again."
+        )
+    return FinishedRun(
+        folder,
+        yaml.safe_load((folder / "config.yaml").read_text()),
+        json.loads((folder / "env.json").read_text()),
+        json.loads((folder / RESULT).read_text()),
+    )
+
+
+def export_run(config):
+    """Writes the formats and the card; format -> difference from the trained model."""
+    run = read_run(config.run)
+    classifier = _classifier(run)
+    labels, probs = run.predictions(VALIDATION)
+    temperature = (
+        fitted_temperature(labels, probs, run.task) if config.calibrate else 1.0
+    )
+    description = Description(
+        task=run.task,
+        names=run.names,
+        image_shape=tuple(classifier.input_shape[1:]),
+        thresholds=tuple(run.result.get("thresholds", ())),
+        temperature=round(temperature, 4),
+        crop=_crop(config, run),
+        precision=_precision(run),
+        licences=_licences(config, run),
+        run=run.config,
+        versions={
+            "training": _versions(run.env),
+            "export": _versions(environment()),
+        },
+    )
+    samples = np.load(run.folder / SAMPLES)["images"]
+    differences = export_classifier(
+        classifier, config.out, description, samples, config.format
+    )
+    card = model_card(
+        run, description, differences, _calibration(run, description), config.subgroups
+    )
+    with written_aside(config.out / CARD) as aside:
+        aside.write_text(card, encoding="utf8")
+    return differences
+
+
+def _classifier(run):
+    import keras
+
+    import kerasfer.layers  # noqa: F401 (registers them)
+
+    path = run.folder / CLASSIFIER
+    check_model("keras", path)
+    return keras.models.load_model(path, compile=False)
+
+
+def _crop(config, run):
+    if config.crop is None:
+        return None if run.config["manifest"] else CROPS["rendered"]
+    if config.crop not in CROPS:
+        raise ValueError(
+            f"--crop must be one of {', '.join(CROPS)}. Received: {config.crop}."
+        )
+    return CROPS[config.crop]
+
+
+def _precision(run):
+    precision = run.config["mixed_precision"]
+    return "float32" if precision == "off" else f"mixed_{precision}"
+
+
+def _licences(config, run):
+    if config.licence or run.config["manifest"]:
+        return config.licence
+    return (_RENDERED,)
+
+
+def _versions(env):
+    names = ("kerasfer", "tensorflow", "keras", "numpy", "opencv", "python")
+    return {name: env[name] for name in names}
+
+
+def _calibration(run, description):
+    """Part -> (ECE before, ECE after) the temperature."""
+    errors = {}
+    for part, name in (("validation", VALIDATION), ("test", TEST)):
+        labels, probs = run.predictions(name)
+        after = with_temperature(probs, description.temperature, run.task).numpy()
+        errors[part] = tuple(
+            expected_calibration_error(labels, p, run.task) for p in (probs, after)
+        )
+    return errors
