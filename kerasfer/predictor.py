@@ -50,6 +50,12 @@ class Predictions:
     def __len__(self):
         return len(self.probs)
 
+    def __getitem__(self, rows):
+        """The predictions for some faces, a slice of them."""
+        return Predictions(
+            self.names, self.probs[rows], self.decisions[rows], self.embeddings[rows]
+        )
+
     @property
     def labels(self):
         """For each face the names that were decided for, joined by "+"; one name for

@@ -185,6 +185,8 @@ def test_a_path_that_is_not_an_image_stops_with_its_name(tmp_path):
 PROGRAM = """
     import signal, sys, time
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # threads inherit it
+    # Whoever starts the tests in the background of a shell has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     import numpy as np
     from kerasfer.data import from_arrays, training_dataset
     images = np.zeros((40, 48, 48, 3), np.uint8)

@@ -1,0 +1,71 @@
+r"""Predictions on photos, folders, videos or a camera, by an exported model.
+
+    python recipes/predict.py exported party.jpg
+    python recipes/predict.py exported photos/ clip.mp4 --out predicted
+    python recipes/predict.py exported --camera 0 --out predicted
+
+MTCNN finds the faces, they are cut out as the model's training faces were, and the
+model says what they show. A row a face is printed as CSV or JSON; with --out it is
+written there, beside pictures and videos with the faces marked. Files that cannot be
+read and pictures without a face have a row that says so. Ctrl-C ends a camera's
+recording, and keeps what was found until then. MODEL is what recipes/export.py wrote, or
+a SavedModel of it alone.
+"""
+
+import dataclasses
+import pathlib
+from typing import Literal
+
+import tyro
+from _shared.flags import parse, require_at_least, require_within
+from _shared.runs import reported_errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    model: tyro.conf.Positional[pathlib.Path]
+    """Folder or file of an exported model."""
+    paths: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
+    """Pictures, videos, and folders of them."""
+    camera: int | None = None
+    """Number of a camera, 0 for the first."""
+    out: pathlib.Path | None = None
+    """Folder to write, where nothing stands; None prints."""
+    format: Literal["csv", "json"] = "csv"
+    """Of the rows."""
+    detector: Literal["mtcnn", "none"] = "mtcnn"
+    """none: each picture is a face that is cut out already."""
+    crop: str | None = None
+    """How to cut out faces, where the model does not say: arcface, fer2013, rendered,
+    box."""
+    min_confidence: float = 0.9
+    """Of a face; less sure ones are left out."""
+    min_side: int = 20
+    """Of a face's box in pixels; smaller ones are left out."""
+    every: int = 1
+    """Of videos and cameras, look at every so many-th frame."""
+    max_frames: int = 0
+    """Of each video or camera, look at so many frames at most; 0 is all."""
+    batch_size: int = 64
+    """Faces a call of the model."""
+    annotate: bool = True
+    """Whether pictures and videos with marked faces are written to --out."""
+
+    def __post_init__(self):
+        require_at_least(self, 1, "every", "batch_size", "min_side")
+        require_at_least(self, 0, "max_frames")
+        require_within(self, 0, 1, "min_confidence")
+        if not self.paths and self.camera is None:
+            raise ValueError("Give pictures, videos or folders, or --camera 0.")
+
+
+def main():
+    config = parse(Config)
+    with reported_errors():
+        from _shared.prediction.program import predict
+
+        predict(config)
+
+
+if __name__ == "__main__":
+    main()
