@@ -35,11 +35,11 @@ $(VENV)/run: requirements.txt setup.py
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-$(VENV)/test: $(VENV)/run requirements-test.txt
+$(VENV)/test: $(VENV)/run requirements-test.txt requirements-export.txt
 	$(VENV)/bin/pip install --quiet -r requirements-test.txt
 	touch $@
 
-$(ADDONS)/test: requirements-addons.txt requirements-test.txt setup.py
+$(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-export.txt setup.py
 	@test -n "$(PYTHON_ADDONS)" || { echo "TensorFlow 2.15 needs Python 3.10 or 3.11 with venv: make test-addons PYTHON_ADDONS=/path/to/python3.11"; exit 1; }
 	$(PYTHON_ADDONS) -m venv $(ADDONS)
 	$(ADDONS)/bin/pip install --quiet --upgrade pip

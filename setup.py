@@ -26,5 +26,8 @@ setup(
     packages=find_packages(include=["kerasfer", "kerasfer.*"]),
     python_requires=">=3.10",
     install_requires=requirements("requirements.txt"),
-    extras_require={"test": requirements("requirements-test.txt")},
+    extras_require={
+        "export": requirements("requirements-export.txt"),
+        "test": requirements("requirements-test.txt"),
+    },
 )

@@ -8,8 +8,8 @@ MTCNN finds the faces, they are cut out as the model's training faces were, and 
 model says what they show. A row a face is printed as CSV or JSON; with --out it is
 written there, beside pictures and videos with the faces marked. Files that cannot be
 read and pictures without a face have a row that says so. Ctrl-C ends a camera's
-recording, and keeps what was found until then. MODEL is what recipes/export.py wrote, or
-a SavedModel of it alone.
+recording, and keeps what was found until then. MODEL is what recipes/export.py wrote,
+or a SavedModel of it alone.
 """
 
 import dataclasses

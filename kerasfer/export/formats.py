@@ -51,7 +51,9 @@ def write(form, classifier, description, folder):
 
 def _write_saved_model(classifier, description, path):
     model = ServedModel(classifier, description)
-    tf.saved_model.save(model, str(path), signatures=model.entry_points)
+    # Gradients of their own (swish has one) hold tensors that a frozen graph has not.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(model, str(path), model.entry_points, options)
     # TensorFlow's place for files that the graph does not read.
     extra = path / "assets.extra"
     extra.mkdir()
@@ -65,7 +67,7 @@ def _write_onnx(classifier, description, path):
     except ImportError as error:
         raise ImportError(
             f"ONNX needs packages that are not here ({error}). Install them: "
-            'pip install "kerasfer[onnx]"'
+            'pip install "kerasfer[export]"'
         ) from None
     function, signature = _native(classifier, description)
     model, _ = tf2onnx.convert.from_function(

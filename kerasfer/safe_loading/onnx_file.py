@@ -48,6 +48,6 @@ def _import_onnx():
     except ImportError as error:
         raise ImportError(
             f"ONNX needs packages that are not here ({error}). Install them: "
-            'pip install "kerasfer[onnx]"'
+            'pip install "kerasfer[export]"'
         ) from None
     return onnx

@@ -9,19 +9,23 @@ from kerasfer.safe_write import written_aside
 
 _COLOR, _INK = (60, 200, 90), (10, 20, 10)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALLEST = 480  # pixels of the longer side; below, a text would hide the face
 
 
 def marked(looked_at):
     """A copy of the frame with boxes, and what each face shows.
 
+    A small picture is enlarged by a whole number.
+
     Returns:
         uint8 (height, width, 3), RGB.
     """
-    image = np.ascontiguousarray(looked_at.frame.image).copy()
+    image = looked_at.frame.image
+    scale = -(-_SMALLEST // max(image.shape[:2]))
+    image = np.repeat(np.repeat(image, scale, 0), scale, 1)
     if looked_at.faces:
-        size = max(image.shape[:2]) / 700
         for face, text in zip(looked_at.faces, _texts(looked_at), strict=True):
-            _mark(image, face.box, text, max(0.4, 0.5 * size), max(1, round(2 * size)))
+            _mark(image, np.multiply(face.box, scale), text)
     return image
 
 
@@ -32,18 +36,27 @@ def _texts(looked_at):
         yield (label or "no unit") + sure
 
 
-def _mark(image, box, text, size, thickness):
-    x, y, width, height = np.round(box).astype(int)
-    corner = (int(x + width), int(y + height))
-    cv2.rectangle(image, (int(x), int(y)), corner, _COLOR, thickness)
+def _mark(image, box, text):
+    x, y, width, height = np.round(box).astype(int).tolist()
+    thickness = max(1, round(max(image.shape[:2]) / 400))
+    cv2.rectangle(image, (x, y), (x + width, y + height), _COLOR, thickness)
+    size = _text_size(text, width, image.shape[1])
     (wide, high), base = cv2.getTextSize(text, _FONT, size, 1)
-    left = int(np.clip(x, 0, max(0, image.shape[1] - wide - 4)))
+    pad = base // 2 + 1
+    left = int(np.clip(x, 0, max(0, image.shape[1] - wide - 2 * pad)))
     # Above the box; inside of the picture where there is no room.
-    bottom = int(np.clip(y, high + base + 4, image.shape[0]))
-    top = (left, bottom - high - base - 4)
-    cv2.rectangle(image, top, (left + wide + 4, bottom), _COLOR, -1)
-    at = (left + 2, bottom - base - 2)
+    bottom = int(np.clip(y, high + base + 2 * pad, image.shape[0]))
+    top = bottom - high - base - 2 * pad
+    cv2.rectangle(image, (left, top), (left + wide + 2 * pad, bottom), _COLOR, -1)
+    at = (left + pad, bottom - base - pad)
     cv2.putText(image, text, at, _FONT, size, _INK, 1, cv2.LINE_AA)
+
+
+def _text_size(text, box_width, image_width):
+    """As wide as the box, within what can be read, and never wider than the picture."""
+    (wide, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
+    readable = np.clip(box_width / wide, 0.5, 1.2)
+    return float(min(readable, 0.95 * image_width / wide))
 
 
 class MarkedFiles:
