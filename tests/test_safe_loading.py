@@ -1,0 +1,412 @@
+"""Hostile, damaged and foreign model files are refused, with a reason."""
+
+import io
+import json
+import os
+import shutil
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import dense_classifier
+
+import kerasfer
+from kerasfer.export import FILES, Description
+from kerasfer.export.formats import write
+from kerasfer.safe_loading import UnsafeModelError, check_model
+
+DESCRIPTION = Description("expressions", ("anger", "fear", "neutral"), (4, 4, 3))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    for form in FILES:
+        write(form, dense_classifier(), DESCRIPTION, folder)
+    return folder
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def refused(path, message):
+    with pytest.raises(UnsafeModelError, match=message) as error:
+        kerasfer.load(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_what_is_whole_is_let_through(exported, form):
+    text = check_model(form, exported / FILES[form])
+    assert Description.from_json(text) == DESCRIPTION
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_size_limits(exported, form):
+    with pytest.raises(UnsafeModelError, match="1000 at most|would unpack"):
+        check_model(form, exported / FILES[form], most_bytes=1000)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "classifier.keras"])
+def test_files_that_are_cut_off(copy, name, share):
+    whole = (copy / name).read_bytes()
+    (copy / name).write_bytes(whole[: int(share * len(whole))])
+    refused(copy / name, "is refused: it is not|no description|does not say|damaged")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])
+def test_a_saved_model_that_is_cut_off(copy, share):
+    file = copy / "saved_model/saved_model.pb"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(share * len(whole))])
+    refused(copy / "saved_model", "damaged or cut off|holds no graph|TensorFlow 1")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "classifier.keras"])
+def test_a_byte_that_flips_is_refused_or_changes_nothing_dangerous(copy, name):
+    whole = (copy / name).read_bytes()
+    for at in np.random.default_rng(0).integers(0, len(whole), 30):
+        flipped = bytearray(whole)
+        flipped[at] ^= 0xFF
+        (copy / name).write_bytes(bytes(flipped))
+        form = next(form for form, file in FILES.items() if file == name)
+        try:
+            check_model(form, copy / name)
+        except UnsafeModelError:
+            pass  # any other error is a failure of the check
+
+
+# --- Keras files ---
+
+
+def rewritten(path, change=None, more=(), drop=()):
+    """The zip with another config, further members, or fewer."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if change is not None:
+        config = json.loads(members["config.json"])
+        change(config)
+        members["config.json"] = json.dumps(config).encode()
+    members = {name: data for name, data in members.items() if name not in drop}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in [*members.items(), *more]:
+            archive.writestr(name, data)
+    return path
+
+
+def set_layer(**entries):
+    def change(config):
+        config["config"]["layers"][1].update(entries)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (set_layer(class_name="Lambda"), "Lambda runs code"),
+        (set_layer(class_name="TFSMLayer"), "TFSMLayer runs code"),
+        (set_layer(class_name="TorchModuleWrapper"), "runs code"),
+        (set_layer(class_name="StringLookup"), "reads files"),
+        (set_layer(class_name="run", module="subprocess"), "of the module subprocess"),
+        (set_layer(class_name="function", module="keras.utils"), "function runs code"),
+        (
+            set_layer(class_name="A", module="b", registered_name="c>Lambda"),
+            "runs code",
+        ),
+        (
+            set_layer(class_name="Own", module="theirs", registered_name="theirs>Own"),
+            "import that layer and register it",
+        ),
+    ],
+)
+def test_layers_that_could_do_more_than_compute(copy, change, message):
+    refused(rewritten(copy / "classifier.keras", change), message)
+
+
+def test_a_real_lambda(copy):
+    images = keras.Input((4, 4, 3))
+    x = keras.layers.Lambda(lambda image: image * 2)(images)
+    keras.Model(images, keras.layers.Flatten()(x)).save(copy / "own.keras")
+    refused(copy / "own.keras", "Lambda runs code")
+
+
+def test_an_activation_that_is_a_function_of_a_module(copy):
+    def change(config):
+        dense = next(
+            layer
+            for layer in config["config"]["layers"]
+            if layer["class_name"] == "Dense"
+        )
+        dense["config"]["activation"] = {
+            "module": "os",
+            "class_name": "function",
+            "config": "system",
+            "registered_name": "function",
+        }
+
+    refused(rewritten(copy / "classifier.keras", change), "function runs code")
+
+
+@keras.saving.register_keras_serializable("test_safe_loading")
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2.0 * x
+
+
+def test_a_registered_layer_of_the_users_own_is_built(tmp_path):
+    base = dense_classifier()
+    doubled = Doubled()(base.input)
+    outputs = {"embedding": keras.layers.Flatten()(doubled)}
+    probs = keras.layers.Dense(3, activation="softmax")(outputs["embedding"])
+    classifier = keras.Model(base.input, {**outputs, "probs": probs})
+    path = write("keras", classifier, DESCRIPTION, tmp_path)
+    assert kerasfer.load(path)([np.zeros((4, 4, 3), np.uint8)]).probs.shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("../../evil.txt", "unpacked somewhere else"),
+        ("/etc/evil.txt", "unpacked somewhere else"),
+        ("..\\evil.txt", "unpacked somewhere else"),
+        ("evil.py", "should not be there"),
+        ("assets/x/vocabulary.txt", "should not be there"),
+    ],
+)
+@pytest.mark.parametrize("file", ["classifier.keras", "model.tflite"])
+def test_members_that_should_not_be_there(copy, file, name, message):
+    with zipfile.ZipFile(copy / file, "a") as archive:
+        archive.writestr(name, "x")
+    refused(copy / file, message)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_twice(copy):
+    path = rewritten(copy / "classifier.keras", more=[("config.json", b"{}")])
+    refused(path, "in it twice")
+
+
+def test_members_that_are_missing_or_no_json(copy, tmp_path):
+    other = shutil.copy(copy / "classifier.keras", tmp_path / "other.keras")
+    refused(
+        rewritten(copy / "classifier.keras", drop=["config.json"]), "config.json is"
+    )
+    broken = rewritten(
+        tmp_path / other, drop=["config.json"], more=[("config.json", b"{")]
+    )
+    refused(broken, "not JSON")
+
+
+def test_a_bomb(copy):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", b"0" * 10**7)
+    (copy / "classifier.keras").write_bytes(buffer.getvalue())
+    with pytest.raises(UnsafeModelError, match="would unpack to 10000000 bytes"):
+        check_model("keras", copy / "classifier.keras", most_bytes=10**6)
+
+
+def with_weights(path, fill):
+    """The zip with other weights, which `fill` writes into an HDF5 file."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        fill(file, h5py)
+    name = "model.weights.h5"
+    return rewritten(path, drop=[name], more=[(name, buffer.getvalue())])
+
+
+@pytest.mark.parametrize(
+    "fill, message",
+    [
+        (
+            lambda file, h5py: file.__setitem__(
+                "w", h5py.ExternalLink("/etc/passwd", "/")
+            ),
+            "link to somewhere else",
+        ),
+        (
+            lambda file, h5py: file.__setitem__("w", h5py.SoftLink("/other")),
+            "link to somewhere else",
+        ),
+        (
+            lambda file, h5py: file.create_dataset(
+                "w", (4,), "u1", external=[("/etc/passwd", 0, 4)]
+            ),
+            "lie in another file",
+        ),
+        (
+            # 16 TB declared, nothing stored: it would be allocated when read.
+            lambda file, h5py: file.create_dataset(
+                "w", (2**42,), "f4", chunks=(2**16,)
+            ),
+            "larger than",
+        ),
+    ],
+)
+def test_weights_that_reach_out(copy, fill, message):
+    refused(with_weights(copy / "classifier.keras", fill), message)
+
+
+def test_weights_that_are_no_hdf5(copy):
+    name = "model.weights.h5"
+    path = rewritten(copy / "classifier.keras", drop=[name], more=[(name, b"x" * 99)])
+    refused(path, "not a whole HDF5 file")
+
+
+# --- SavedModels ---
+
+
+def _write(x):
+    tf.io.write_file("/tmp/never", "x")
+    return x
+
+
+def _read(x):
+    return x + tf.cast(tf.strings.length(tf.io.read_file("/etc/passwd")), tf.float32)
+
+
+def _python(x):
+    return tf.py_function(lambda v: v, [x], tf.float32)
+
+
+def _table(x):
+    values = tf.raw_ops.HashTableV2(key_dtype=tf.int64, value_dtype=tf.float32)
+    return x + tf.raw_ops.LookupTableFindV2(
+        table_handle=values, keys=tf.constant([1], tf.int64), default_value=0.0
+    )
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (_write, "with an effect: WriteFile"),
+        (_read, "reaches out of it: ReadFile"),
+        (_python, "with an effect: EagerPyFunc"),
+        (_table, "with an effect: HashTableV2"),
+    ],
+)
+@pytest.mark.parametrize("inside", ["signature", "branch"])
+def test_graphs_that_could_do_more_than_compute(tmp_path, function, message, inside):
+    module = tf.Module()
+
+    def call(x):
+        if inside == "signature":
+            return function(x)
+        return tf.cond(tf.reduce_sum(x) > 0, lambda: function(x), lambda: x)
+
+    spec = tf.TensorSpec((None,), tf.float32)
+    module.call = tf.function(call, [spec], autograph=False)
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.call)
+    refused(tmp_path / "model", message)
+
+
+def test_an_asset(tmp_path):
+    module = tf.Module()
+    (tmp_path / "words.txt").write_text("x")
+    module.asset = tf.saved_model.Asset(str(tmp_path / "words.txt"))
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    refused(tmp_path / "model", "reads files")
+
+
+def test_a_saved_model_of_somebody_else(tmp_path):
+    module = tf.Module()
+    module.call = tf.function(
+        lambda x: x + 1.0, input_signature=[tf.TensorSpec((), tf.float32)]
+    )
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.call)
+    refused(tmp_path / "model", "does not say what it is")
+
+
+def test_a_link_in_a_saved_model(copy):
+    os.symlink("/etc/passwd", copy / "saved_model/variables/linked")
+    refused(copy / "saved_model", "linked is a link")
+
+
+# --- ONNX and LiteRT ---
+
+
+def changed_onnx(path, change):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(path))
+    change(model, onnx)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def _external(model, onnx):
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+
+
+def _custom(model, onnx):
+    model.graph.node[0].domain = "theirs"
+    model.opset_import.add(domain="theirs", version=1)
+
+
+def _nameless(model, onnx):
+    del model.metadata_props[:]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (_external, "another file|not a whole ONNX file"),
+        (_custom, "operations of its own"),
+        (_nameless, "does not say what it is"),
+    ],
+)
+def test_onnx_files_that_reach_out(copy, change, message):
+    refused(changed_onnx(copy / "model.onnx", change), message)
+
+
+def test_a_custom_operation_of_litert(tmp_path):
+    """As TensorFlow's own ones inside of LiteRT are, which can write files."""
+    module = tf.Module()
+    module.call = tf.function(
+        lambda x: tf.raw_ops.Betainc(a=x, b=x, x=x),
+        input_signature=[tf.TensorSpec((2,), tf.float32)],
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.call.get_concrete_function()], module
+    )
+    converter.allow_custom_ops = True
+    (tmp_path / "model.tflite").write_bytes(converter.convert())
+    with zipfile.ZipFile(tmp_path / "model.tflite", "a") as archive:
+        archive.writestr("kerasfer.json", DESCRIPTION.to_json())
+    refused(tmp_path / "model.tflite", "custom operation: Betainc")
+
+
+def test_litert_files_of_another_kind(copy):
+    (copy / "model.tflite").write_bytes(b"\0\0\0\0GGUF" + b"\0" * 99)
+    refused(copy / "model.tflite", "not a LiteRT file")
+
+
+# --- what is there ---
+
+
+def test_what_is_no_export(tmp_path):
+    with pytest.raises(FileNotFoundError, match="recipes/export.py"):
+        kerasfer.load(tmp_path / "nothing")
+    refused(tmp_path, "no export")
+    (tmp_path / "model.pt").write_text("x")
+    refused(tmp_path / "model.pt", "no export")
+    (tmp_path / "plain.keras").write_text("x")
+    refused(tmp_path / "plain.keras", "not a whole zip")
+
+
+def test_a_description_of_another_model(copy):
+    text = DESCRIPTION.to_json().replace('"anger"', '"fear"')
+    (copy / "saved_model/assets.extra/kerasfer.json").write_text(text)
+    refused(copy / "saved_model", "must be unique")
