@@ -47,8 +47,9 @@ $(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-expor
 	$(ADDONS)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-# Needs torch and torchvision beside it: see the file.
+# views.py needs torch and torchvision beside it: see the file.
 bench: $(VENV)/test
+	$(VENV)/bin/python tests/benchmarks/serving.py
 	$(VENV)/bin/python tests/benchmarks/views.py
 
 clean:
