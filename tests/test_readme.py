@@ -6,14 +6,18 @@ import re
 import keras
 import numpy as np
 import pandas as pd
-from conftest import random_faces
+from conftest import dense_classifier, random_faces
 from pytorch_files import save
 from recipe_runs import RECIPES, imported
 
 import kerasfer
 from kerasfer.action_units import EMOTIONET
-from kerasfer.faces import cv2
+from kerasfer.data.synthetic import render
+from kerasfer.export import Description
+from kerasfer.export.formats import write
+from kerasfer.faces import EXPRESSIONS, cv2
 
+OF_PHOTOS = Description("expressions", EXPRESSIONS, (48, 48, 3))
 README = pathlib.Path(__file__).parent.parent / "README.md"
 
 
@@ -43,6 +47,9 @@ def test_quick_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     backbone = kerasfer.backbones.resnet18((32, 32, 3))
     save("resnet18_msceleb.pth", as_pytorch(backbone))
+    cv2.imwrite("party.jpg", render(1, seed=0, size=224)[0][0][..., ::-1])
+    write("saved_model", dense_classifier(8, 48), OF_PHOTOS, tmp_path)
+    (tmp_path / "saved_model").rename("exported")
     blocks = re.findall(r"```python\n(.+?)```", README.read_text(), flags=re.DOTALL)
     code = "".join(blocks)
     for full, quick in (
@@ -59,6 +66,9 @@ def test_quick_start(tmp_path, monkeypatch):
     assert names["units"].targets.shape == (150, 12)
     loaded = names["backbone"].get_layer("conv1").kernel.numpy()
     np.testing.assert_array_equal(loaded, backbone.get_layer("conv1").kernel.numpy())
+    assert len(names["found"]) == len(names["crops"])
+    own = kerasfer.load("own_export")
+    assert own.description.names == ("neutral", "anger", "fear")
     shipped = keras.models.load_model("classifier.keras")
     probs = shipped(np.zeros((1, 48, 48, 3), np.uint8))["probs"]
     np.testing.assert_allclose(np.sum(probs), 1, rtol=1e-5)

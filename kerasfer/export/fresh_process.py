@@ -8,7 +8,11 @@ is an .npz to write, named `<signature>/<output>`. Texts are not written.
 """
 
 import json
+import os
 import sys
+
+# The folder of this program, whose modules would hide others of their names.
+sys.path[:] = [path for path in sys.path if path != os.path.dirname(__file__)]
 
 
 def main():
