@@ -39,22 +39,18 @@ class Predictions:
         names: of the classes, or of the action units, K of them.
         probs: float32 (n, K), calibrated.
         decisions: bool (n, K): the most probable class, or the units that are present.
-        embeddings: float32 (n, width).
     """
 
     names: tuple
     probs: np.ndarray
     decisions: np.ndarray
-    embeddings: np.ndarray
 
     def __len__(self):
         return len(self.probs)
 
     def __getitem__(self, rows):
         """The predictions for some faces, a slice of them."""
-        return Predictions(
-            self.names, self.probs[rows], self.decisions[rows], self.embeddings[rows]
-        )
+        return Predictions(self.names, self.probs[rows], self.decisions[rows])
 
     @property
     def labels(self):
@@ -85,7 +81,7 @@ class Predictor:
         form, path = _located(pathlib.Path(path))
         self.description = _description(path, check_model(form, path, most_bytes))
         self.form, self.path, self.batch_size = form, path, batch_size
-        self._run = RUNNERS[form](path, self.description)
+        self.running = RUNNERS[form](path, self.description)
 
     def __call__(self, images):
         """The predictions for faces.
@@ -102,30 +98,31 @@ class Predictor:
         Raises:
             ValueError: images of another shape or dtype.
         """
-        faces = [self._face(image) for image in images]
-        outputs = [
-            self.raw(np.stack(faces[i : i + self.batch_size]))
-            for i in range(0, len(faces), self.batch_size)
-        ]
-        count = len(self.description.names)
-        if not outputs:
-            nothing = np.zeros((0, count), np.float32)
-            return Predictions(
-                self.description.names, nothing, nothing > 0, nothing[:, :0]
-            )
-        found = {
-            name: np.concatenate([o[name] for o in outputs]) for name in outputs[0]
-        }
-        decisions = found.get("decisions")
+        names = self.description.names
+        batches = [self.running.predict(batch) for batch in self._batches(images)]
+        if not batches:
+            nothing = np.zeros((0, len(names)), np.float32)
+            return Predictions(names, nothing, nothing > 0)
+        found = {k: np.concatenate([b[k] for b in batches]) for k in batches[0]}
+        probs, decisions = found["probs"], found.get("decisions")
         if decisions is None:
-            decisions = np.eye(count, dtype=bool)[found["probs"].argmax(-1)]
-        return Predictions(
-            self.description.names, found["probs"], decisions, found["embedding"]
+            decisions = np.eye(len(names), dtype=bool)[probs.argmax(-1)]
+        return Predictions(names, probs, decisions)
+
+    def embed(self, images):
+        """The embeddings of faces, at least one, as `__call__` takes them.
+
+        Returns:
+            float32 (n, width).
+        """
+        return np.concatenate(
+            [self.running.embed(batch) for batch in self._batches(images)]
         )
 
-    def raw(self, images):
-        """The outputs by name, for uint8 (n, *image_shape)."""
-        return self._run(images)
+    def _batches(self, images):
+        faces = [self._face(image) for image in images]
+        for start in range(0, len(faces), self.batch_size):
+            yield np.stack(faces[start : start + self.batch_size])
 
     def _face(self, image):
         image = np.asarray(image)

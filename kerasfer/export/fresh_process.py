@@ -72,8 +72,8 @@ def _litert(path, images, encoded):
 def _keras(path, images, encoded):
     import kerasfer
 
-    predictor = kerasfer.load(path)
-    found = predictor.raw(images)
+    running = kerasfer.load(path).running
+    found = {**running.predict(images), "embedding": running.embed(images)}
     return {f"images/{n}": v for n, v in found.items()}
 
 

@@ -1,26 +1,35 @@
 """Runs an export: uint8 faces of its size to outputs by name."""
 
+import typing
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from kerasfer.export.graph import named_outputs
 
 
+class Running(typing.NamedTuple):
+    """A loaded export. Both take uint8 (n, *image_shape) and give NumPy arrays."""
+
+    predict: Callable
+    """Dict of "probs" (n, classes) and, for action units, "decisions"."""
+    embed: Callable
+    """(n, width)."""
+
+
 def _saved_model(path, description):
-    signatures = tf.saved_model.load(str(path)).signatures
-    both = [signatures["images"], signatures["embeddings"]]
+    loaded = tf.saved_model.load(str(path))
 
-    def run(images):
-        images, found = tf.constant(images), {}
-        for signature in both:
-            found.update(signature(images=images))
-        return {
-            name: value.numpy()
-            for name, value in found.items()
-            if value.dtype != tf.string
-        }
+    def predict(images):
+        found = loaded.signatures["images"](images=tf.constant(images))
+        return {k: v.numpy() for k, v in found.items() if v.dtype != tf.string}
 
-    return run
+    def embed(images):
+        found = loaded.signatures["embeddings"](images=tf.constant(images))
+        return found["embedding"].numpy()
+
+    return Running(predict, embed)
 
 
 def _onnx(path, description):
@@ -29,12 +38,16 @@ def _onnx(path, description):
     session = onnxruntime.InferenceSession(
         str(path), providers=["CPUExecutionProvider"]
     )
-    names = [output.name for output in session.get_outputs()]
+    names = [o.name for o in session.get_outputs() if o.name != "embedding"]
 
-    def run(images):
-        return dict(zip(names, session.run(names, {"images": images}), strict=True))
+    def predict(images):
+        values = session.run(names, {"images": images})
+        return dict(zip(names, values, strict=True))
 
-    return run
+    def embed(images):
+        return session.run(["embedding"], {"images": images})[0]
+
+    return Running(predict, embed)
 
 
 def _litert(path, description):
@@ -43,11 +56,7 @@ def _litert(path, description):
     except ImportError:  # TensorFlow's own, which later versions will not have
         Interpreter = tf.lite.Interpreter
     runner = Interpreter(str(path)).get_signature_runner()
-
-    def run(images):
-        return runner(images=images)
-
-    return run
+    return _of_all(lambda images: runner(images=images))
 
 
 def _keras(path, description):
@@ -57,12 +66,17 @@ def _keras(path, description):
 
     classifier = keras.models.load_model(path, compile=False)
     outputs = tf.function(named_outputs(classifier, description), reduce_retracing=True)
+    return _of_all(lambda images: outputs(tf.constant(images)))
 
-    def run(images):
-        found = outputs(tf.constant(images))
-        return {name: np.asarray(value) for name, value in found.items()}
 
-    return run
+def _of_all(run):
+    """Of a function that computes all outputs at once."""
+
+    def predict(images):
+        found = run(images)
+        return {k: np.asarray(v) for k, v in found.items() if k != "embedding"}
+
+    return Running(predict, lambda images: np.asarray(run(images)["embedding"]))
 
 
 RUNNERS = {
@@ -71,4 +85,4 @@ RUNNERS = {
     "litert": _litert,
     "keras": _keras,
 }
-"""Format -> (path, `Description`) -> function, uint8 (n, *image_shape) -> dict."""
+"""Format -> function of a path and a `Description`, which gives a `Running`."""
