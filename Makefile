@@ -17,11 +17,11 @@ test: $(VENV)/test lint
 	$(VENV)/bin/python -m pytest -n 2
 
 test-all: $(VENV)/test lint
-	$(VENV)/bin/python -m pytest -n 2 -m ""
+	$(VENV)/bin/python -m pytest -n 2 -m "" --durations 15
 	$(MAKE) test-addons
 
 test-addons: $(ADDONS)/test
-	$(ADDONS)/bin/python -m pytest -n 2
+	$(ADDONS)/bin/python -m pytest -n 2 --durations 15
 
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from kerasfer.optional import require
+
 _LOWEST, _HIGHEST = 0.05, 20.0
 
 
@@ -98,8 +100,7 @@ def expected_calibration_error(labels, probs, task="expressions", num_bins=15):
         ValueError: no labelled face.
         ImportError: MAPIE is not installed.
     """
-    from mapie.metrics.calibration import expected_calibration_error as of_scores
-
+    mapie = require("mapie.metrics.calibration", "A calibration error", "MAPIE")
     labels, probs = np.asarray(labels), np.asarray(probs, np.float64)
     known = labels >= 0
     if not known.any():
@@ -110,7 +111,7 @@ def expected_calibration_error(labels, probs, task="expressions", num_bins=15):
     else:
         truth, scores = labels[known] >= 0.5, probs[known]
     return float(
-        of_scores(
+        mapie.expected_calibration_error(
             truth.astype(int), scores, num_bins=num_bins, split_strategy="uniform"
         )
     )

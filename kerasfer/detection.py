@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasfer.alignment import CROPS, LANDMARKS, cut_out
 from kerasfer.faces import read_image, resize, with_channels
+from kerasfer.optional import require
 
 
 class Face(typing.NamedTuple):
@@ -38,16 +39,12 @@ class MTCNNDetector:
     """
 
     def __init__(self, min_confidence=0.9, min_side=20, longest_side=1024):
-        try:
-            from mtcnn import MTCNN
-        except ImportError as error:
-            raise ImportError(
-                f"Finding faces needs a package that is not here ({error}): pip "
-                "install mtcnn. Faces that are cut out already need no detector."
-            ) from None
+        # The package takes seconds to import, and most uses of this one need no faces
+        # found.
+        mtcnn = require("mtcnn", "Finding faces", "mtcnn")
         self.min_confidence, self.min_side = min_confidence, min_side
         self.longest_side = longest_side
-        self._detector = MTCNN()
+        self._detector = mtcnn.MTCNN()
 
     def __call__(self, image):
         """The faces of a photo, from left to right.

@@ -17,7 +17,7 @@ import pathlib
 from typing import Literal
 
 import tyro
-from _shared.flags import parse
+from _shared.flags import CropName, parse
 from _shared.runs import reported_errors
 
 Format = Literal["saved_model", "onnx", "litert", "keras"]
@@ -33,9 +33,9 @@ class Config:
     """What to write: TensorFlow (also for TensorFlow Serving), ONNX, LiteRT, Keras."""
     calibrate: bool = True
     """Whether probabilities are calibrated by a temperature."""
-    crop: str | None = None
-    """How the training faces were cut out: arcface, fer2013, rendered, box; None is
-    unknown (rendered, where faces were rendered)."""
+    crop: CropName | None = None
+    """How the training faces were cut out; None is unknown (rendered, where faces were
+    rendered)."""
     licence: tuple[str, ...] = ()
     """Notes on the data and weights: "RAF-DB: research only, on request"."""
     subgroups: tuple[str, ...] = ("gender", "sex", "race", "age")

@@ -17,7 +17,7 @@ import pathlib
 from typing import Literal
 
 import tyro
-from _shared.flags import parse, require_at_least, require_within
+from _shared.flags import CropName, parse, require_at_least, require_within
 from _shared.runs import reported_errors
 
 
@@ -35,9 +35,8 @@ class Config:
     """Of the rows."""
     detector: Literal["mtcnn", "none"] = "mtcnn"
     """none: each picture is a face that is cut out already."""
-    crop: str | None = None
-    """How to cut out faces, where the model does not say: arcface, fer2013, rendered,
-    box."""
+    crop: CropName | None = None
+    """How to cut out faces, instead of what the model says."""
     min_confidence: float = 0.9
     """Of a face; less sure ones are left out."""
     min_side: int = 20

@@ -185,11 +185,6 @@ def test_folders_that_are_no_finished_run(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_crop(tmp_path):
-    with pytest.raises(ValueError, match="--crop must be one of"):
-        exported(finished_run(tmp_path / "run"), tmp_path / "out", crop="oval")
-
-
 TOY = ["--epochs", 2, "--steps-per-epoch", 2, "--batch-size", 8, "--image-size", 16]
 
 

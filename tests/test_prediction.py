@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import typing
 
 import numpy as np
 import pytest
 from conftest import dense_classifier
 from recipe_runs import imported, parsed, run
 
+from kerasfer.alignment import CROPS
 from kerasfer.detection import Face
 from kerasfer.export import Description
 from kerasfer.export.formats import write
@@ -219,9 +221,9 @@ def test_flags_that_cannot_be(flags, message, capsys, monkeypatch):
     assert message in f"{capsys.readouterr()}{end.value}"
 
 
-def test_an_unknown_crop(model, photos):
-    with pytest.raises(ValueError, match="--crop must be one of arcface"):
-        predicted(model, photos, crop="square")
+def test_the_crops_of_the_flags_are_those_there_are():
+    names = typing.get_args(imported("_shared.flags").CropName)
+    assert set(names) == set(CROPS)
 
 
 def test_errors_are_lines_for_the_user(tmp_path):

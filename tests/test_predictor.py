@@ -169,7 +169,7 @@ def test_large_photos_are_looked_at_smaller():
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
-    with pytest.raises(ImportError, match="need no detector"):
+    with pytest.raises(ImportError, match="Finding faces needs a package"):
         MTCNNDetector()
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasfer.export.graph import ServedModel, frozen, named_outputs
 from kerasfer.export.precision import in_float32
+from kerasfer.optional import require
 
 DESCRIPTION = "kerasfer.json"
 
@@ -61,14 +62,10 @@ def _write_saved_model(classifier, description, path):
 
 
 def _write_onnx(classifier, description, path):
-    try:
-        import onnx
-        import tf2onnx
-    except ImportError as error:
-        raise ImportError(
-            f"ONNX needs packages that are not here ({error}). Install them: "
-            'pip install "kerasfer[export]"'
-        ) from None
+    onnx, tf2onnx = (
+        require(name, "ONNX", "-r requirements-export.txt")
+        for name in ("onnx", "tf2onnx")
+    )
     function, signature = _native(classifier, description)
     model, _ = tf2onnx.convert.from_function(
         function, input_signature=[signature], opset=_ONNX_OPSET

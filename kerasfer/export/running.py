@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer.export.graph import named_outputs
+from kerasfer.optional import require
 
 
 class Running(typing.NamedTuple):
@@ -33,8 +34,7 @@ def _saved_model(path, description):
 
 
 def _onnx(path, description):
-    import onnxruntime
-
+    onnxruntime = require("onnxruntime", "ONNX", "-r requirements-export.txt")
     session = onnxruntime.InferenceSession(
         str(path), providers=["CPUExecutionProvider"]
     )

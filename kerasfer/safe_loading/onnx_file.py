@@ -1,5 +1,6 @@
 """An ONNX file: a graph with its constants."""
 
+from kerasfer.optional import require
 from kerasfer.safe_loading.refusal import DESCRIPTION, check_size, refuse
 
 _DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}  # the standard's
@@ -11,7 +12,7 @@ def check_onnx(path, most_bytes):
     Run are the standard's own operations, with all weights inside of the file.
     """
     check_size(path, most_bytes)
-    onnx = _import_onnx()
+    onnx = require("onnx", "ONNX", "-r requirements-export.txt")
     from google.protobuf.message import DecodeError
 
     try:
@@ -40,14 +41,3 @@ def _check_graph(path, onnx, graph):
                     _check_graph(path, onnx, inner)
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         refuse(path, "its weights lie in another file.")
-
-
-def _import_onnx():
-    try:
-        import onnx
-    except ImportError as error:
-        raise ImportError(
-            f"ONNX needs packages that are not here ({error}). Install them: "
-            'pip install "kerasfer[export]"'
-        ) from None
-    return onnx

@@ -144,10 +144,6 @@ def _classifier(run):
 def _crop(config, run):
     if config.crop is None:
         return None if run.config["manifest"] else CROPS["rendered"]
-    if config.crop not in CROPS:
-        raise ValueError(
-            f"--crop must be one of {', '.join(CROPS)}. Received: {config.crop}."
-        )
     return CROPS[config.crop]
 
 

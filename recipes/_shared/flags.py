@@ -3,9 +3,13 @@
 import dataclasses
 import pathlib
 import sys
+from typing import Literal
 
 import tyro
 import yaml
+
+# Keys of `kerasfer.alignment.CROPS`, without importing it for --help.
+CropName = Literal["arcface", "fer2013", "rendered", "box"]
 
 
 def parse(config_class, arguments=None):

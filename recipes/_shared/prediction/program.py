@@ -56,10 +56,6 @@ def predict(config):
 
 def _with_crop(description, config):
     if config.crop is not None:
-        if config.crop not in CROPS:
-            raise ValueError(
-                f"--crop must be one of {', '.join(CROPS)}. Received: {config.crop}."
-            )
         return dataclasses.replace(description, crop=CROPS[config.crop])
     if description.crop is None and config.detector != "none":
         print(
