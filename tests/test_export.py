@@ -282,6 +282,7 @@ def test_a_classifier_of_another_size(tmp_path):
         ({"names": ()}, "must be unique"),
         ({"image_shape": (4, None, 3)}, "fixed sides"),
         ({"image_shape": (4, 4, 2)}, "1 or 3"),
+        ({"image_shape": (4, 10**6, 3)}, "at most 4096"),
         ({"temperature": 0.0}, "must be above 0"),
         ({"temperature": float("nan")}, "must be above 0"),
         ({"thresholds": (0.5,)}, "Expected 0 `thresholds`"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import dense_classifier
+from tensorflow.core.protobuf import saved_model_pb2
 
 import kerasfer
 from kerasfer.export import FILES, Description
@@ -307,6 +308,22 @@ def test_graphs_that_could_do_more_than_compute(tmp_path, function, message, ins
     module.call = tf.function(call, [spec], autograph=False)
     tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.call)
     refused(tmp_path / "model", message)
+
+
+def test_a_constant_of_a_terabyte(tmp_path):
+    module = tf.Module()
+    spec = tf.TensorSpec((), tf.float32)
+    module.call = tf.function(lambda x: x + tf.constant(1.0, shape=(4,)), [spec])
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.call)
+    file = tmp_path / "model/saved_model.pb"
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString(file.read_bytes())
+    for function in saved.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            for side in node.attr["value"].tensor.tensor_shape.dim:
+                side.size = 2**38
+    file.write_bytes(saved.SerializeToString())
+    refused(tmp_path / "model", "constants would take 109951162")
 
 
 def test_an_asset(tmp_path):

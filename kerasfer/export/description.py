@@ -7,7 +7,7 @@ from kerasfer.alignment import Crop
 
 FORMAT = 1  # raised when a later version cannot be read by an earlier one
 TASKS = ("expressions", "action_units")
-_MOST_NAMES = 10_000
+_MOST_NAMES, _LONGEST_SIDE = 10_000, 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +117,11 @@ def _check_names(names):
 
 
 def _check_shape(shape):
-    usual = len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+    usual = len(shape) == 3 and all(
+        isinstance(n, int) and 0 < n <= _LONGEST_SIDE for n in shape
+    )
     if not usual or shape[2] not in (1, 3):
         raise ValueError(
-            "`image_shape` must be (height, width, 1 or 3), with fixed sides. "
-            f"Received: {shape}."
+            "`image_shape` must be (height, width, 1 or 3), with fixed sides of at "
+            f"most {_LONGEST_SIDE}. Received: {shape}."
         )

@@ -1,5 +1,6 @@
 """A SavedModel: a folder with a graph, and a checkpoint of variables."""
 
+import math
 import re
 
 from kerasfer.safe_loading.refusal import DESCRIPTION, check_size, refuse
@@ -35,6 +36,7 @@ def check_saved_model(path, most_bytes):
     meta_graphs = _read(path, graph_file).meta_graphs
     for meta_graph in meta_graphs:
         _check_graph(path, meta_graph)
+        _check_constants(path, meta_graph, most_bytes)
     return text.read_text("utf8", "replace") if text.is_file() else None
 
 
@@ -66,6 +68,23 @@ def _check_graph(path, meta_graph):
         else:
             _check_operations(path, operations)
     _check_operations(path, {node.op for node in meta_graph.graph_def.node})
+
+
+def _check_constants(path, meta_graph, most_bytes):
+    """A value that is repeated is a few bytes in the file, whatever its size."""
+    from tensorflow import dtypes
+
+    graph, total = meta_graph.graph_def, 0
+    nodes = [*graph.node]
+    for function in graph.library.function:
+        nodes += function.node_def
+    for node in nodes:
+        if node.op == "Const":
+            tensor = node.attr["value"].tensor
+            sides = [side.size for side in tensor.tensor_shape.dim]
+            total += math.prod(sides) * dtypes.as_dtype(tensor.dtype).size
+    if total > most_bytes:
+        refuse(path, f"its constants would take {total} bytes; {most_bytes} at most.")
 
 
 def _check_operations(path, names):
