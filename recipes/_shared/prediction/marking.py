@@ -38,7 +38,7 @@ def _texts(looked_at):
 
 def _mark(image, box, text):
     x, y, width, height = np.round(box).astype(int).tolist()
-    thickness = max(1, round(max(image.shape[:2]) / 400))
+    thickness = max(1, round(max(image.shape[:2]) / 500))
     cv2.rectangle(image, (x, y), (x + width, y + height), _COLOR, thickness)
     size = _text_size(text, width, image.shape[1])
     (wide, high), base = cv2.getTextSize(text, _FONT, size, 1)
@@ -55,7 +55,7 @@ def _mark(image, box, text):
 def _text_size(text, box_width, image_width):
     """As wide as the box, within what can be read, and never wider than the picture."""
     (wide, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
-    readable = np.clip(box_width / wide, 0.5, 1.2)
+    readable = np.clip(box_width / wide, 0.5, 0.8)
     return float(min(readable, 0.95 * image_width / wide))
 
 
