@@ -34,6 +34,7 @@ LAYERS = [
         "alignment",
         "calibration",
         "faces",
+        "frozen",
         "optional",
         "safe_loading",
         "safe_write",

@@ -9,6 +9,7 @@ from conftest import au_classifier, dense_classifier
 import kerasfer
 from kerasfer.alignment import CROPS, cut_out
 from kerasfer.detection import Face, MTCNNDetector, find_faces
+from kerasfer.detection.cascade import Found
 from kerasfer.export import FILES, Description
 from kerasfer.export.formats import write
 from kerasfer.faces import cv2, resize, with_channels
@@ -103,6 +104,8 @@ def test_labels_of_action_units(tmp_path):
 
 # --- photos ---
 
+POINTS = [(14, 15), (27, 15), (20, 22), (15, 30), (26, 30)]
+
 
 def a_face(image):
     points = np.array([(8, 9), (17, 9), (12, 14), (9, 19), (16, 19)], float)
@@ -123,46 +126,36 @@ def test_faces_are_cut_out_as_the_model_says(tmp_path):
         assert found[0].confidence == 0.99
 
 
-class Cascade:
-    """Stands in for the mtcnn package: what it gives, without looking."""
+class Networks:
+    """Stands in for the three networks: what they give, without looking."""
 
-    def detect_faces(self, image):
+    def __call__(self, image):
         self.seen = image.shape
-        keypoints = {
-            "nose": [20, 22],
-            "mouth_left": [15, 30],
-            "mouth_right": [26, 30],
-            "left_eye": [14, 15],
-            "right_eye": [27, 15],
-        }
-        sure = {"box": [30, 5, 20, 25], "confidence": np.float64(0.99)}
-        left = {"box": [2, 5, 22, 25], "confidence": np.float32(0.95)}
-        small = {"box": [0, 0, 9, 30], "confidence": 0.99}
-        unsure = {"box": [0, 0, 30, 30], "confidence": 0.8}
-        found = [sure, left, small, unsure]
-        return [{**face, "keypoints": keypoints} for face in found]
+        boxes = [(30, 5, 50, 30), (2, 5, 24, 30), (0, 0, 9, 30), (0, 0, 30, 30)]
+        points = np.tile(POINTS, (4, 1, 1)).astype(float)
+        scores = np.array([0.99, 0.95, 0.99, 0.8], np.float32)
+        return Found(np.array(boxes, float), points, scores)
 
 
 def detector(**options):
     made = MTCNNDetector.__new__(MTCNNDetector)
     made.min_confidence, made.min_side, made.longest_side = 0.9, 10, 1024
     vars(made).update(options)
-    made._detector = Cascade()
+    made._cascade = Networks()
     return made
 
 
 def test_sure_and_large_faces_from_left_to_right():
     found = detector()(np.zeros((60, 80, 1), np.uint8))
     assert [face.box for face in found] == [(2, 5, 22, 25), (30, 5, 20, 25)]
-    expected = [(14, 15), (27, 15), (20, 22), (15, 30), (26, 30)]
-    np.testing.assert_array_equal(found[0].landmarks, expected)
+    np.testing.assert_array_equal(found[0].landmarks, POINTS)
     assert isinstance(found[0].confidence, float)
 
 
 def test_large_photos_are_looked_at_smaller():
     small = detector(longest_side=100, min_side=40)
     found = small(np.zeros((200, 400, 3), np.uint8))
-    assert small._detector.seen == (50, 100, 3)
+    assert small._cascade.seen == (50, 100, 3)
     assert found[0].box == (8, 20, 88, 100)  # four times what it gave
     np.testing.assert_array_equal(found[0].landmarks[0], (56, 60))
 

@@ -5,8 +5,9 @@ import zipfile
 
 import tensorflow as tf
 
-from kerasfer.export.graph import ServedModel, frozen, named_outputs
+from kerasfer.export.graph import ServedModel, named_outputs
 from kerasfer.export.precision import in_float32
+from kerasfer.frozen import frozen
 from kerasfer.optional import require
 
 DESCRIPTION = "kerasfer.json"

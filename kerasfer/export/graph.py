@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kerasfer.calibration import with_temperature
+from kerasfer.frozen import frozen
 
 
 def resized(images, size):
@@ -73,36 +74,6 @@ def named_outputs(classifier, description):
         return named
 
     return outputs
-
-
-def frozen(function, signature):
-    """A concrete function whose variables are constants, with outputs by name.
-
-    An export is not trained on; as constants its weights are one file, a converter
-    meets no variables, and a reader can refuse every operation that has an effect.
-
-    Args:
-        function: tensors -> dict of tensors, with variables.
-        signature: `tf.TensorSpec` of its one argument, with a name.
-
-    Returns:
-        function of that argument.
-    """
-    # TensorFlow's converters are built on it; it has no public name for TF 2 graphs.
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    # A layer's cached functions must not be shared between exports of several models.
-    concrete = tf.function(function).get_concrete_function(signature)
-    names = sorted(concrete.structured_outputs)  # the order of flattened dicts
-    constant = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
-
-    def call(argument):
-        values = constant(argument)
-        return dict(zip(names, values, strict=True))
-
-    return call
 
 
 class ServedModel(tf.Module):

@@ -20,8 +20,8 @@ import tensorflow as tf
 import kerasfer
 from kerasfer.export import Description
 from kerasfer.export.formats import write
-from kerasfer.export.graph import frozen
 from kerasfer.faces import EXPRESSIONS
+from kerasfer.frozen import frozen
 
 REPETITIONS = 60
 CASES = (("compact", 48, 1), ("compact", 48, 64), ("wide_resnet_28_2", 48, 1))

@@ -1,4 +1,4 @@
-"""Finds faces in photos, by the mtcnn package."""
+"""Finds faces in photos, and cuts them out as a model was trained on them."""
 
 import functools
 import pathlib
@@ -6,9 +6,9 @@ import typing
 
 import numpy as np
 
-from kerasfer.alignment import CROPS, LANDMARKS, cut_out
+from kerasfer.alignment import CROPS, cut_out
+from kerasfer.detection.cascade import Cascade
 from kerasfer.faces import read_image, resize, with_channels
-from kerasfer.optional import require
 
 
 class Face(typing.NamedTuple):
@@ -23,7 +23,10 @@ class Face(typing.NamedTuple):
 
 
 class MTCNNDetector:
-    """Multi-task cascaded networks (Zhang et al., 2016), one photo at a time.
+    """Multi-task cascaded networks (Zhang et al., 2016), compiled.
+
+    Gives what `mtcnn.MTCNN().detect_faces(photo)` gives, before it rounds and clips;
+    see `kerasfer.detection.cascade`.
 
     Args:
         min_confidence: of a face, in [0, 1]; less sure ones are left out.
@@ -39,12 +42,9 @@ class MTCNNDetector:
     """
 
     def __init__(self, min_confidence=0.9, min_side=20, longest_side=1024):
-        # The package takes seconds to import, and most uses of this one need no faces
-        # found.
-        mtcnn = require("mtcnn", "Finding faces", "mtcnn")
         self.min_confidence, self.min_side = min_confidence, min_side
         self.longest_side = longest_side
-        self._detector = mtcnn.MTCNN()
+        self._cascade = Cascade()
 
     def __call__(self, image):
         """The faces of a photo, from left to right.
@@ -58,9 +58,12 @@ class MTCNNDetector:
         height, width = image.shape[:2]
         scale = min(1.0, self.longest_side / max(height, width))
         size = max(1, round(height * scale)), max(1, round(width * scale))
-        found = self._detector.detect_faces(resize(with_channels(image, 3), size))
+        found = self._cascade(resize(with_channels(image, 3), size))
         ratio = np.array([width / size[1], height / size[0]])
-        faces = [_face(entry, ratio) for entry in found]
+        faces = [
+            _face(box, points, score, ratio)
+            for box, points, score in zip(*found, strict=True)
+        ]
         kept = [
             face
             for face in faces
@@ -70,10 +73,10 @@ class MTCNNDetector:
         return sorted(kept, key=lambda face: face.box[0])
 
 
-def _face(entry, ratio):
-    points = np.array([entry["keypoints"][name] for name in LANDMARKS], float)
-    box = np.array(entry["box"], float) * np.tile(ratio, 2)
-    return Face(tuple(box.tolist()), points * ratio, float(entry["confidence"]))
+def _face(box, points, score, ratio):
+    corner, end = box[:2] * ratio, box[2:] * ratio
+    box = (*corner.tolist(), *(end - corner).tolist())
+    return Face(box, points * ratio, float(score))
 
 
 def find_faces(photo, description, detector=None):
