@@ -34,8 +34,8 @@ class Config:
     calibrate: bool = True
     """Whether probabilities are calibrated by a temperature."""
     crop: CropName | None = None
-    """How the training faces were cut out; None is unknown (rendered, where faces were
-    rendered)."""
+    """How the training faces were cut out; None takes the crop.json beside the manifest,
+    or rendered where faces were rendered."""
     licence: tuple[str, ...] = ()
     """Notes on the data and weights: "RAF-DB: research only, on request"."""
     subgroups: tuple[str, ...] = ("gender", "sex", "race", "age")

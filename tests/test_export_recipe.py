@@ -1,5 +1,6 @@
 """recipes/export.py: the folder of a run becomes an export with its card."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -145,6 +146,16 @@ def test_metrics_by_subgroup(tmp_path):
     manifest.unlink()
     with pytest.raises(ValueError, match="is not there any more"):
         exported(folder, tmp_path / "gone")
+
+
+def test_the_crop_that_stands_beside_the_manifest(tmp_path):
+    crop = dataclasses.replace(CROPS["box"], margin=0.3)
+    (tmp_path / "crop.json").write_text(json.dumps(dataclasses.asdict(crop)))
+    (tmp_path / "manifest.csv").write_text("path,label\na.png,fear\n")
+    folder = finished_run(tmp_path / "run", manifest=tmp_path / "manifest.csv")
+    predictor, card = exported(folder, tmp_path / "out")
+    assert predictor.description.crop == crop
+    assert "30% of it added on each side" in card
 
 
 def test_action_units(tmp_path):

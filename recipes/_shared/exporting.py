@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import yaml
 
-from kerasfer.alignment import CROPS
+from kerasfer.alignment import CROPS, Crop
 from kerasfer.calibration import (
     expected_calibration_error,
     fitted_temperature,
@@ -142,8 +142,13 @@ def _classifier(run):
 
 
 def _crop(config, run):
+    """Of the flag; else what data_prep/detect_and_align.py wrote beside the manifest."""
+    manifest = run.config["manifest"]
+    if config.crop is None and manifest is None:
+        return CROPS["rendered"]
     if config.crop is None:
-        return None if run.config["manifest"] else CROPS["rendered"]
+        beside = pathlib.Path(manifest).with_name("crop.json")
+        return Crop(**json.loads(beside.read_text())) if beside.exists() else None
     return CROPS[config.crop]
 
 

@@ -1,0 +1,104 @@
+"""What to look at: the pictures of a folder, a CSV or a list."""
+
+import collections
+import csv
+import os
+import pathlib
+import typing
+
+ENDINGS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+class Picture(typing.NamedTuple):
+    """One picture."""
+
+    name: str
+    """As the source calls it."""
+    path: str
+    """Where it lies."""
+    target: str
+    """Where its crop goes, below OUT; empty for a name that leaves the source."""
+    columns: dict
+    """What else the source says of it."""
+
+
+def read_pictures(source):
+    """The pictures of a source, in the order of a CSV or list, else of their names.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: no pictures, no column `path`, a name twice.
+    """
+    if source.is_dir():
+        rows = [{"path": name} for name in _files_of(source)]
+        root = source
+    elif not source.exists():
+        raise FileNotFoundError(f"{source} does not exist.")
+    elif source.suffix.lower() == ".csv":
+        rows, root = _rows_of(source), source.parent
+    else:
+        lines = source.read_text("utf8").splitlines()
+        rows = [{"path": line.strip()} for line in lines if line.strip()]
+        root = source.parent
+    if not rows:
+        raise ValueError(f"{source} names no pictures.")
+    names = [row["path"] for row in rows]
+    name, count = collections.Counter(names).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{source}: {name!r} is there {count} times.")
+    return [
+        Picture(name, str(root / name), target, _without_path(row))
+        for name, target, row in zip(names, _targets(names), rows, strict=True)
+    ]
+
+
+def _without_path(row):
+    return {name: value for name, value in row.items() if name != "path"}
+
+
+def _files_of(folder):
+    found = []
+    for inner, folders, files in os.walk(folder):  # goes into no linked folder
+        folders.sort()
+        relative = pathlib.PurePosixPath(pathlib.Path(inner).relative_to(folder))
+        found += [
+            str(relative / file)
+            for file in sorted(files)
+            if pathlib.PurePath(file).suffix.lower() in ENDINGS
+        ]
+    return found
+
+
+def _rows_of(path):
+    with path.open(newline="", encoding="utf8") as file:
+        reader = csv.DictReader(file)
+        if "path" not in (reader.fieldnames or ()):
+            raise ValueError(
+                f"{path} has no column `path`. Received: "
+                f"{', '.join(reader.fieldnames or ())}."
+            )
+        rows = list(reader)
+    for number, row in enumerate(rows):
+        if None in row or None in row.values() or not row["path"].strip():
+            raise ValueError(
+                f"{path}, line {number + 2}: expected a path and "
+                f"{len(reader.fieldnames)} columns."
+            )
+    return rows
+
+
+def _targets(names):
+    """images/<name>.png; with the whole name where two differ by their ending alone."""
+    paths = [pathlib.PurePosixPath(name.replace("\\", "/")) for name in names]
+    stems = collections.Counter(str(path.with_suffix("")).lower() for path in paths)
+    targets = []
+    for path in paths:
+        if ".." in path.parts:
+            targets.append("")
+            continue
+        parts = path.parts[1:] if path.is_absolute() else path.parts
+        inner = pathlib.PurePosixPath("images", *parts)
+        is_alone = stems[str(path.with_suffix("")).lower()] == 1
+        named = inner.with_suffix(".png") if is_alone else f"{inner}.png"
+        targets.append(str(named))
+    return targets

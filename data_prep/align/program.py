@@ -1,0 +1,104 @@
+"""Shards over processes, then one manifest."""
+
+import concurrent.futures
+import csv
+import dataclasses
+import json
+import multiprocessing
+
+from align.faces import FACTS, crop_of
+from align.pictures import read_pictures
+from align.shards import do_shard, open_folder, record_path, settings_of, start_worker
+from kerasfer.safe_write import written_aside
+
+MANIFEST, REJECTED, CROP = "manifest.csv", "rejected.csv", "crop.json"
+
+
+def run(config):
+    """Does the shards that are this program's and missing; assembles what is whole.
+
+    Raises:
+        ValueError: columns of the source that the manifest has itself; see also
+            `align.pictures.read_pictures` and `align.shards.open_folder`.
+    """
+    pictures = read_pictures(config.source)
+    columns = [*pictures[0].columns]
+    if clash := set(columns) & {"path", *FACTS}:
+        raise ValueError(
+            f"{config.source} has columns that the manifest gets of its own: "
+            f"{', '.join(sorted(clash))}. Rename them."
+        )
+    settings = settings_of(config, pictures)
+    open_folder(config.out, settings, config.resume)
+    starts = range(0, len(pictures), config.shard_size)
+    shards = [pictures[start : start + config.shard_size] for start in starts]
+    missing = [
+        number
+        for number in range(len(shards))
+        if number % config.num_shards == config.shard_index
+        and not record_path(config.out, number).exists()
+    ]
+    _do(config, settings, shards, missing)
+    if not all(record_path(config.out, n).exists() for n in range(len(shards))):
+        print("Other parts of the work are not done; who ends last writes the rest.")
+        return
+    _assemble(config.out, settings, columns, len(shards))
+
+
+def _do(config, settings, shards, missing):
+    from tqdm import tqdm
+
+    if not missing:
+        return
+    jobs = min(config.jobs, len(missing))
+    with (
+        tqdm(total=sum(len(shards[n]) for n in missing), unit="picture") as bar,
+        concurrent.futures.ProcessPoolExecutor(
+            jobs,
+            multiprocessing.get_context("spawn"),  # TensorFlow does not survive a fork
+            start_worker,
+            (settings,),
+        ) as pool,
+    ):
+        futures = [
+            pool.submit(do_shard, config.out, number, shards[number])
+            for number in missing
+        ]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                bar.update(future.result())
+        except concurrent.futures.BrokenExecutor:
+            raise OSError(
+                "a process ended from outside (killed, or out of memory). Whole shards "
+                "are kept: go on with --resume, with fewer --jobs if memory was short."
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _assemble(out, settings, columns, count):
+    """manifest.csv, rejected.csv and crop.json, of the records of all shards."""
+    header = ["path", *columns, *FACTS]
+    kept = refused = 0
+    with (
+        written_aside(out / MANIFEST) as manifest_path,
+        written_aside(out / REJECTED) as rejected_path,
+        manifest_path.open("w", newline="", encoding="utf8") as manifest_file,
+        rejected_path.open("w", newline="", encoding="utf8") as rejected_file,
+    ):
+        manifest = csv.DictWriter(manifest_file, header, lineterminator="\n")
+        rejected = csv.DictWriter(
+            rejected_file, ["path", "reason"], lineterminator="\n"
+        )
+        manifest.writeheader()
+        rejected.writeheader()
+        for number in range(count):
+            record = json.loads(record_path(out, number).read_text())
+            manifest.writerows(record["rows"])
+            rejected.writerows(record["rejected"])
+            kept += len(record["rows"])
+            refused += len(record["rejected"])
+    with written_aside(out / CROP) as aside:
+        aside.write_text(json.dumps(dataclasses.asdict(crop_of(settings)), indent=1))
+    print(f"{kept} faces, {refused} rows of rejected.csv. {out / MANIFEST}")

@@ -1,0 +1,114 @@
+"""Shards of the work, each done whole or not at all."""
+
+import hashlib
+import json
+import pathlib
+
+from align.faces import Aligner, Rejected
+from kerasfer.safe_write import written_aside
+
+FOLDER = ".shards"
+SETTINGS = "settings.json"
+
+# What the crops hang on; how the work is divided is not among it.
+_SETTINGS = (
+    "crop",
+    "margin",
+    "size",
+    "channels",
+    "detector",
+    "yunet_model",
+    "faces",
+    "min_confidence",
+    "min_side",
+    "shard_size",
+)
+
+
+def settings_of(config, pictures):
+    """What a result hangs on, as JSON holds it."""
+    settings = {name: getattr(config, name) for name in _SETTINGS}
+    if config.yunet_model is not None:
+        settings["yunet_model"] = str(config.yunet_model.resolve())
+    listed = json.dumps([tuple(picture) for picture in pictures]).encode()
+    return {**settings, "pictures": hashlib.sha256(listed).hexdigest()}
+
+
+def open_folder(out, settings, resume):
+    """Claims OUT for these settings; what was begun with others is left alone.
+
+    Raises:
+        FileExistsError: something stands there, and it is not to be gone on with.
+        ValueError: it was begun with other settings or pictures.
+    """
+    begun = out / FOLDER / SETTINGS
+    if out.exists() and any(out.iterdir()):
+        if not begun.exists():
+            raise FileExistsError(
+                f"{out} exists and was not begun by this program. Choose another "
+                "folder; nothing was changed."
+            )
+        written = json.loads(begun.read_text())
+        others = [name for name in settings if written.get(name) != settings[name]]
+        if others:
+            raise ValueError(
+                f"{out} was begun with other settings: {', '.join(others)}. Choose "
+                "another folder; nothing was changed."
+            )
+        if not resume:
+            raise FileExistsError(
+                f"{out} was begun already. Go on with --resume, or choose another "
+                "folder; nothing was changed."
+            )
+    begun.parent.mkdir(parents=True, exist_ok=True)
+    with written_aside(begun) as aside:
+        aside.write_text(json.dumps(settings, indent=1))
+
+
+def record_path(out, number):
+    """Where a shard's record is, once it is done."""
+    return out / FOLDER / f"{number:06d}.json"
+
+
+_aligner = None  # of this process
+
+
+def start_worker(settings):
+    """Loads the networks once a process.
+
+    On one core, always: sums over several are added in another order, and the result
+    must not hang on how many processes there are.
+    """
+    import tensorflow as tf
+
+    from kerasfer.faces import cv2
+
+    global _aligner
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    cv2.setNumThreads(1)
+    _aligner = Aligner(settings)
+
+
+def do_shard(out, number, pictures):
+    """Writes the crops of a shard, then its record; how many pictures it had.
+
+    Doing it again writes the same bytes.
+    """
+    rows, rejected = [], []
+    for picture in pictures:
+        try:
+            encoded, facts, remark = _aligner(picture)
+        except Rejected as reason:
+            rejected.append({"path": picture.name, "reason": str(reason)})
+            continue
+        path = pathlib.Path(out) / picture.target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as aside:
+            aside.write_bytes(encoded)
+        rows.append({"path": picture.target, **picture.columns, **facts})
+        if remark:
+            rejected.append({"path": picture.name, "reason": remark})
+    with written_aside(record_path(out, number)) as aside:
+        aside.write_text(json.dumps({"rows": rows, "rejected": rejected}))
+    return len(pictures)

@@ -1,0 +1,341 @@
+"""data_prep/detect_and_align.py: the same bytes after a kill, a reason for all."""
+
+import csv
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from kerasfer.alignment import CROPS, cut_out
+from kerasfer.data import read_manifest
+from kerasfer.data.synthetic import render
+from kerasfer.detection import MTCNNDetector, YuNetDetector
+from kerasfer.faces import cv2, read_image
+
+DATA_PREP = pathlib.Path(__file__).parent.parent / "data_prep"
+PROGRAM = DATA_PREP / "detect_and_align.py"
+
+
+def started(*arguments):
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # to be killed with its workers
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "200"},
+    )
+
+
+def align(*arguments):
+    process = started(*arguments)
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def digests(folder):
+    """Relative path -> hash, of all files of a result."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Twelve photos of drawn faces, of which MTCNN finds most; one of two faces; and
+    what is no photo of a face."""
+    folder = tmp_path_factory.mktemp("photos")
+    faces = render(14, seed=7, size=224, domain="posed")[0][..., ::-1]
+    (folder / "inner").mkdir()
+    for i, face in enumerate(faces[:12]):
+        photo = np.full((280, 300, 3), 175, np.uint8)
+        photo[28:252, 38:262] = face
+        cv2.imwrite(str(folder / f"inner/{i:02d}.jpg"), photo)
+    both = np.full((280, 560, 3), 175, np.uint8)
+    both[28:252, 28:252] = faces[3]
+    both[60:228, 340:508] = cv2.resize(faces[5], (168, 168))
+    cv2.imwrite(str(folder / "both.png"), both)
+    cv2.imwrite(str(folder / "nobody.png"), np.full((99, 99, 3), 90, np.uint8))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("aligned") / "out"
+    code, output = align(photos, out, "--shard-size", 3)
+    assert code == 0, output
+    return out
+
+
+@pytest.mark.slow
+def test_every_photo_is_a_crop_or_has_a_reason(photos, undisturbed):
+    kept, rejected = (rows(undisturbed / f"{n}.csv") for n in ("manifest", "rejected"))
+    sources = [row["source"] for row in kept]
+    assert len(kept) >= 8 and sources == sorted(sources)
+    refused = {r["path"]: r["reason"] for r in rejected if r["path"] not in sources}
+    names = {str(p.relative_to(photos)) for p in photos.rglob("*.*")}
+    assert {*sources, *refused} == names and refused["nobody.png"] == "no face"
+    remarks = {row["path"]: row["reason"] for row in rejected}
+    assert remarks["both.png"].startswith("several faces: 2; the largest was kept")
+    for row in kept:
+        assert read_image(undisturbed / row["path"]).shape == (112, 112, 3)
+    assert len([*(undisturbed / "images").rglob("*.png")]) == len(kept)
+
+
+@pytest.mark.slow
+def test_a_crop_is_what_the_library_cuts_out(photos, undisturbed):
+    row = next(r for r in rows(undisturbed / "manifest.csv") if r["source"][:1] == "i")
+    photo = read_image(photos / row["source"])
+    (face,) = MTCNNDetector(min_side=1)(photo)
+    expected = cut_out(photo, CROPS["arcface"], (112, 112), face.box, face.landmarks)
+    found = read_image(undisturbed / row["path"]).astype(int)
+    assert np.abs(found - expected).max() <= 1
+    assert float(row["box_x"]) == pytest.approx(face.box[0], abs=2e-3)
+    assert float(row["mouth_right_y"]) == pytest.approx(face.landmarks[4, 1], abs=2e-3)
+    digest = hashlib.sha256((photos / row["source"]).read_bytes()).hexdigest()
+    assert row["source_sha256"] == digest and row["detector"].startswith("mtcnn 1.")
+    crop = json.loads((undisturbed / "crop.json").read_text())
+    assert crop["name"] == row["template"] == "arcface"
+
+
+@pytest.mark.slow
+def test_the_manifest_is_one_to_train_on(photos, tmp_path):
+    lines = ["path,label,subject,gender"]
+    lines += [f"inner/{i:02d}.jpg,{('fear', 'anger')[i % 2]},s{i},f" for i in range(12)]
+    table = photos / "labels.csv"
+    table.write_text("\n".join(lines) + "\n")
+    try:
+        code, output = align(table, tmp_path / "out", "--size", 48, "--jobs", 2)
+    finally:
+        table.unlink()
+    assert code == 0, output
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert set(manifest.class_names) == {"fear", "anger"} and len(manifest) >= 7
+    assert manifest.image(0).shape == (48, 48, 3)
+    of_path = {row["path"]: row for row in rows(tmp_path / "out/manifest.csv")}
+    for name, label in zip(manifest.names, manifest.labels, strict=True):
+        number = int(pathlib.PurePath(name).stem)
+        assert manifest.class_names[label] == ("fear", "anger")[number % 2]
+        assert of_path[name]["subject"] == f"s{number}"
+        assert of_path[name]["gender"] == "f"
+
+
+@pytest.mark.slow
+def test_jobs_and_shares_change_no_byte(photos, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    flags = [photos, out, "--shard-size", 3, "--num-shards", 2]
+    code, output = align(*flags, "--shard-index", 1)
+    assert code == 0 and "who ends last" in output
+    assert not (out / "manifest.csv").exists()
+    code, output = align(*flags, "--shard-index", 0, "--resume", "--jobs", 2)
+    assert code == 0, output
+    assert digests(out) == digests(undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards_until_kill", [0, 1, 2, 3])
+def test_a_kill_changes_no_byte(photos, undisturbed, tmp_path, shards_until_kill):
+    """SIGKILL of all processes, in the middle of the work; then --resume."""
+    out = tmp_path / "out"
+    flags = [photos, out, "--shard-size", 3, "--jobs", 2]
+    process = started(*flags)
+    deadline = time.monotonic() + 200
+    while process.poll() is None and time.monotonic() < deadline:
+        begun = (out / ".shards/settings.json").exists()
+        if begun and len([*out.glob(".shards/0*.json")]) >= shards_until_kill:
+            break
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    code, output = align(*flags, "--resume")
+    assert code == 0, output
+    left = {n: d for n, d in digests(out).items() if ".writing-" not in n}
+    assert left == digests(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_begun_folder_is_not_taken_for_another(photos, undisturbed, tmp_path):
+    before = digests(undisturbed)
+    for flags, message in (
+        ([], "Go on with --resume"),
+        (["--resume", "--size", 48], "other settings: size"),
+    ):
+        code, output = align(photos, undisturbed, "--shard-size", 3, *flags)
+        assert code == 1 and message in output, output
+    (tmp_path / "mine.txt").write_text("mine")
+    code, output = align(photos, tmp_path)
+    assert code == 1 and "was not begun by this program" in output
+    assert digests(undisturbed) == before
+
+
+@pytest.mark.slow
+def test_a_finished_folder_is_done_at_once(photos, undisturbed):
+    before = digests(undisturbed)
+    code, output = align(photos, undisturbed, "--shard-size", 3, "--resume")
+    assert code == 0 and "picture/s" not in output
+    assert digests(undisturbed) == before
+
+
+# --- what is wrong with pictures ---
+
+
+def exif_turned(image):
+    """A JPEG whose tag says that it lies on its side."""
+    encoded = cv2.imencode(".jpg", image)[1].tobytes()
+    tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    header = b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag
+    return encoded[:2] + header + encoded[2:]
+
+
+def write_odd_files(folder):
+    """Files, of which those under "good" are pictures."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (40, 30, 3), np.uint8)
+    png, jpg = (cv2.imencode(end, image)[1].tobytes() for end in (".png", ".jpg"))
+    bomb = png[:16] + (60_000).to_bytes(4, "big") * 2 + png[24:]
+    files = {
+        "good/a b é.png": png,
+        "good/wrong_ending.png": jpg,
+        "good/same.png": png,
+        "good/same.jpg": jpg,
+        "good/turned.jpg": exif_turned(image),
+        "good/sixteen.png": cv2.imencode(".png", image.astype(np.uint16) * 257)[1],
+        "good/grey.jpg": cv2.imencode(".jpg", image[..., 0])[1],
+        "bad/cut.jpg": jpg[: len(jpg) // 2],
+        "bad/cut.png": png[: len(png) // 2],
+        "bad/empty.jpg": b"",
+        "bad/text.png": b"no picture",
+        "bad/huge.png": bomb,
+    }
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(content))
+    (folder / "loop").symlink_to(folder, target_is_directory=True)
+    return files
+
+
+def test_odd_files_cost_their_neighbours_nothing(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    files = write_odd_files(folder)
+    code, output = align(folder, out, "--detector", "none", "--size", 24)
+    assert code == 0, output
+    kept = {row["source"]: row for row in rows(out / "manifest.csv")}
+    refused = {row["path"]: row["reason"] for row in rows(out / "rejected.csv")}
+    assert set(kept) == {name for name in files if name.startswith("good/")}
+    assert set(refused) == {name for name in files if name.startswith("bad/")}
+    assert all(reason.startswith("unreadable: ") for reason in refused.values())
+    assert len({row["path"] for row in kept.values()}) == len(kept)
+    assert {kept[f"good/same.{e}"]["path"] for e in ("png", "jpg")} == {
+        "images/good/same.png.png",
+        "images/good/same.jpg.png",
+    }
+    for row in kept.values():
+        assert read_image(out / row["path"]).shape == (24, 24, 3)
+    upright = read_image(folder / "good/turned.jpg")
+    assert upright.shape == (30, 40, 3)  # as the tag says
+
+
+def test_a_list_and_names_that_leave_the_folder(tmp_path):
+    folder = tmp_path / "in"
+    write_odd_files(folder)
+    outside = tmp_path / "outside.png"
+    outside.write_bytes((folder / "good/same.png").read_bytes())
+    names = ["../outside.png", "good/same.png", "good/gone.png", str(outside)]
+    (folder / "list.txt").write_text("\n".join(names) + "\n")
+    out = tmp_path / "out"
+    code, output = align(folder / "list.txt", out, "--detector", "none", "--size", 24)
+    assert code == 0, output
+    refused = {row["path"]: row["reason"] for row in rows(out / "rejected.csv")}
+    assert refused == {
+        "../outside.png": "its name leaves the folder of the source",
+        "good/gone.png": "unreadable: No such file or directory",
+    }
+    kept = [row["path"] for row in rows(out / "manifest.csv")]
+    assert kept == ["images/good/same.png", f"images{outside}"]
+    assert all((out / path).resolve().is_relative_to(out) for path in kept)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("label\nx\n", "no column `path`"),
+        ("path\n", "names no pictures"),
+        ("path\na.png\na.png\n", "'a.png' is there 2 times"),
+        ("path,label\na.png\n", "line 2: expected a path and 2 columns"),
+        ("path,confidence\na.png,1\n", "gets of its own: confidence"),
+    ],
+)
+def test_tables_that_cannot_be(tmp_path, content, message):
+    (tmp_path / "table.csv").write_text(content)
+    code, output = align(tmp_path / "table.csv", tmp_path / "out")
+    assert code == 1 and message in output, output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--jobs", 0], "--jobs must be at least 1"),
+        (["--shard-index", 2, "--num-shards", 2], "--shard-index must be 0"),
+        (["--detector", "yunet"], "--yunet-model go together"),
+        (["--margin", 0.1], "--margin is of --crop box alone"),
+    ],
+)
+def test_flags_that_cannot_be(tmp_path, flags, message):
+    code, output = align(tmp_path, tmp_path / "out", *flags)
+    assert code != 0 and message in output
+
+
+# --- YuNet ---
+
+
+class Net:
+    """Stands in for OpenCV's detector: what it gives, without a model."""
+
+    def setInputSize(self, size):  # noqa: N802 (OpenCV's name)
+        self.size = size
+
+    def detect(self, image):
+        points = [40, 30, 60, 30, 50, 40, 42, 50, 58, 50]
+        right = [30, 10, 40, 50, *points, 0.97]
+        return 1, np.array([right, [2, 3, 25, 30, *points, 0.95], [0] * 14 + [0.99]])
+
+
+def test_yunet(tmp_path, monkeypatch):
+    (tmp_path / "yunet.onnx").write_bytes(b"x")
+    net, asked = Net(), {}
+
+    def create(model, config, size, score_threshold):
+        asked.update(model=model, threshold=score_threshold)
+        return net
+
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", create)
+    detector = YuNetDetector(tmp_path / "yunet.onnx", min_confidence=0.8)
+    found = detector(np.zeros((70, 90, 1), np.uint8))
+    assert net.size == (90, 70) and asked["threshold"] == 0.8
+    assert [face.box for face in found] == [(2, 3, 25, 30), (30, 10, 40, 50)]
+    np.testing.assert_array_equal(found[0].landmarks[1], (60, 30))
+    assert found[1].confidence == pytest.approx(0.97)
+
+
+def test_yunet_without_its_model(tmp_path):
+    with pytest.raises(FileNotFoundError, match="model zoo"):
+        YuNetDetector(tmp_path / "gone.onnx")
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    with pytest.raises(ValueError, match="not a model that OpenCV"):
+        YuNetDetector(tmp_path / "broken.onnx")
