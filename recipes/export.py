@@ -34,7 +34,7 @@ class Config:
     calibrate: bool = True
     """Whether probabilities are calibrated by a temperature."""
     crop: CropName | None = None
-    """How the training faces were cut out; None takes the crop.json beside the manifest,
+    """How the training faces were cut out; None takes crop.json beside the manifest,
     or rendered where faces were rendered."""
     licence: tuple[str, ...] = ()
     """Notes on the data and weights: "RAF-DB: research only, on request"."""

@@ -142,7 +142,7 @@ def _classifier(run):
 
 
 def _crop(config, run):
-    """Of the flag; else what data_prep/detect_and_align.py wrote beside the manifest."""
+    """Of the flag; else of what detect_and_align.py wrote beside the manifest."""
     manifest = run.config["manifest"]
     if config.crop is None and manifest is None:
         return CROPS["rendered"]
