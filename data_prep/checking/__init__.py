@@ -1,0 +1,1 @@
+"""The parts of check.py: pictures looked at, problems found, sheets drawn."""
