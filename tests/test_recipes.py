@@ -56,6 +56,7 @@ def test_table_and_folder(finished):
             expected = {
                 "config.yaml", "env.json", "split.csv", "metrics.csv", "result.json",
                 "best.weights.h5", "last.weights.h5", "predictions_test.csv",
+                "predictions_validation.csv", "classifier.keras", "samples.npz",
             }  # fmt: skip
             if method != "supervised":
                 expected.add("pseudo_labels.csv")

@@ -1,6 +1,7 @@
 """The four formats of an export: how each is written, and where it is described."""
 
 import pathlib
+import tempfile
 import zipfile
 
 import tensorflow as tf
@@ -53,9 +54,7 @@ def write(form, classifier, description, folder):
 
 def _write_saved_model(classifier, description, path):
     model = ServedModel(classifier, description)
-    # Gradients of their own (swish has one) hold tensors that a frozen graph has not.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(model, str(path), model.entry_points, options)
+    _save_graph(model, path, model.entry_points)
     # TensorFlow's place for files that the graph does not read.
     extra = path / "assets.extra"
     extra.mkdir()
@@ -78,16 +77,22 @@ def _write_onnx(classifier, description, path):
 def _write_litert(classifier, description, path):
     owner = tf.Module()
     owner.of_images, _ = _native(classifier, description)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [owner.of_images.get_concrete_function()], owner
-    )
-    path.write_bytes(converter.convert())
+    with tempfile.TemporaryDirectory() as folder:
+        _save_graph(owner, folder, owner.of_images)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        path.write_bytes(converter.convert())
     _append(path, description)
 
 
 def _write_keras(classifier, description, path):
     classifier.save(path)
     _append(path, description)
+
+
+def _save_graph(module, path, signatures):
+    # Gradients of their own (swish has one) hold tensors that a frozen graph has not.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(path), signatures, options)
 
 
 def _native(classifier, description):
