@@ -1,5 +1,7 @@
 """Exports: the graph by hand, every scheme in every format, what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -219,6 +221,18 @@ def test_an_export_that_computes_something_else_is_removed(tmp_path, monkeypatch
         export_classifier(
             classifier, tmp_path / "out", DESCRIPTION, faces(), ("keras",)
         )
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_in_another_order_are_found_out(tmp_path, monkeypatch):
+    def write_reversed(classifier, description, path):
+        other = dataclasses.replace(description, names=description.names[::-1])
+        write(classifier, other, path)
+
+    write = formats_module._WRITERS["saved_model"]
+    monkeypatch.setitem(formats_module._WRITERS, "saved_model", write_reversed)
+    with pytest.raises(ParityError, match="in `(class_names|label)`"):
+        export_classifier(dense_classifier(), tmp_path / "out", DESCRIPTION, faces())
     assert not list(tmp_path.iterdir())
 
 

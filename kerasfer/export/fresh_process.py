@@ -4,7 +4,7 @@
 
 Each job is {"format", "path", "inputs", "outputs"}: `inputs` is an .npz of `images`,
 uint8 (n, height, width, channels), and of `encoded_<i>`, the bytes of files; `outputs`
-is an .npz to write, named `<signature>/<output>`. Texts are not written.
+is an .npz to write, named `<signature>/<output>`.
 """
 
 import json
@@ -28,8 +28,16 @@ def main():
         images = inputs.pop("images")
         encoded = [inputs[name].tobytes() for name in sorted(inputs)]
         found = _RUN[job["format"]](job["path"], images, encoded)
-        numbers = {n: v for n, v in found.items() if v.dtype.kind in "bfiu"}
-        np.savez(job["outputs"], **numbers)
+        np.savez(job["outputs"], **{n: _plain(v) for n, v in found.items()})
+
+
+def _plain(values):
+    """An array that a file holds without pickling: texts are objects in TensorFlow."""
+    if values.dtype != object:
+        return values
+    import numpy as np
+
+    return np.char.decode(values.astype("S"), "utf8")
 
 
 def _saved_model(path, images, encoded):

@@ -40,9 +40,10 @@ def check(exports):
     SavedModel, ONNX and LiteRT are loaded with kerasfer hidden, as if it were not
     installed. Compared are the embeddings, the probabilities at the stored temperature
     (by NumPy in float64) and the decisions; of a SavedModel for all its signatures,
-    with the samples as PNG and JPEG files too. The tolerance is 1e-5, and 1e-2 for a
-    classifier of mixed precision; relative to its size for an embedding above 1. A
-    decision may differ where the probability is that near to its threshold.
+    with the samples as PNG and JPEG files too, and the names of classes. The tolerance
+    is 1e-5, and 1e-2 for a classifier of mixed precision; relative to its size for an
+    embedding above 1. A decision may differ where the probability is that near to its
+    threshold, a label where it is that near to the largest.
 
     Args:
         exports: list of `Written`.
@@ -116,8 +117,7 @@ def _difference(one, found):
     references["serving_default"] = _reference(one, np.stack(decoded))
     for key, values in found.items():
         signature, _, name = key.partition("/")
-        expected = references[signature][name]
-        difference = _distance(one, name, values, expected, references[signature])
+        difference = _distance(one, name, values, references[signature])
         if not difference <= tolerance(one.description):
             raise ParityError(
                 f"The {one.form} export differs from the trained classifier by "
@@ -134,7 +134,12 @@ def tolerance(description):
     return _REDUCED_TOLERANCE if is_reduced else _TOLERANCE
 
 
-def _distance(one, name, values, expected, reference):
+def _distance(one, name, values, reference):
+    if name in ("class_names", "au_names"):
+        return 0.0 if (values == np.array(one.description.names)).all() else np.inf
+    if name == "label":
+        return _label_distance(one.description.names, values, reference["probs"])
+    expected = reference[name]
     if values.shape != expected.shape:
         return np.inf
     if name == "decisions":
@@ -144,6 +149,14 @@ def _distance(one, name, values, expected, reference):
         return float(np.max(unsure * (values != expected), initial=0.0))
     scale = np.maximum(1.0, np.abs(expected).max()) if name == "embedding" else 1.0
     return float(np.abs(values - expected).max() / scale)
+
+
+def _label_distance(names, labels, probs):
+    """How much less probable the named classes are than the most probable ones."""
+    if not set(labels.tolist()) <= set(names):
+        return np.inf
+    chosen = [names.index(label) for label in labels.tolist()]
+    return float(np.max(probs.max(-1) - probs[np.arange(len(probs)), chosen]))
 
 
 def _reference(one, images):
