@@ -10,7 +10,7 @@ from kerasfer.safe_write import written_aside
 FOLDER = ".shards"
 SETTINGS = "settings.json"
 
-# What the crops hang on; how the work is divided is not among it.
+# What the crops and their shards hang on; how many programs share them is not among it.
 _SETTINGS = (
     "crop",
     "margin",
