@@ -51,6 +51,7 @@ $(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-expor
 bench: $(VENV)/test
 	$(VENV)/bin/python tests/benchmarks/serving.py
 	$(VENV)/bin/python tests/benchmarks/views.py
+	$(VENV)/bin/python tests/benchmarks/manifest.py
 
 clean:
 	rm -rf $(VENV) $(ADDONS) *.egg-info .pytest_cache .ruff_cache

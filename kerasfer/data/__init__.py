@@ -11,8 +11,8 @@ from kerasfer.data.manifest import (
     concatenate,
     for_action_units,
     from_arrays,
-    read_manifest,
 )
+from kerasfer.data.manifest_file import read_manifest
 from kerasfer.data.pipeline import evaluation_dataset, training_dataset
 from kerasfer.data.split_file import load_split, save_split
 

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 
 from kerasfer.augment.views import VIEWS, WEAK_DICE, apply_weak
+from kerasfer.data.row_order import shards_of, shuffled
 from kerasfer.faces import cv2
 
 # Each has its own dice, so that asking for one more leaves the others as they were.
@@ -39,8 +40,8 @@ KNOWN_VIEWS = (
 class TrainingBatches:
     """Calls as `batches(step)`: a dict of arrays, with the labels under "label".
 
-    Labelled and unlabelled images are cycled independently, each pass in a new order.
-    Arguments: see `kerasfer.data.training_dataset`.
+    Labelled and unlabelled images are cycled independently, each pass in a new order
+    (see `kerasfer.data.row_order`). Arguments: see `kerasfer.data.training_dataset`.
     """
 
     def __init__(
@@ -52,6 +53,18 @@ class TrainingBatches:
         self.unlabeled_size = batch_size * unlabeled_ratio
         self.seed, self.image_shape, self.pad = seed, tuple(image_shape), pad
         self.mixup_alpha = mixup_alpha
+        # Of each set two passes: calls run side by side where one ends.
+        self._orders = {
+            stream: functools.lru_cache(maxsize=2)(
+                functools.partial(self._shuffled, stream, len(rows), shards_of(rows))
+            )
+            for stream, rows in (
+                ("labeled_order", labeled),
+                ("unlabeled_order", unlabeled),
+            )
+            if rows is not None
+        }
+        self._lock = threading.Lock()
         image_views = [view for view in self.views if view in VIEWS]
         self.mixed_size = batch_size + self.unlabeled_size * len(image_views)
         # The thread pool is TensorFlow's; OpenCV's own threads would only get in its
@@ -124,24 +137,16 @@ class TrainingBatches:
         passes, within = positions // num_rows, positions % num_rows
         rows = np.empty(size, np.int64)
         for number in np.unique(passes):
-            order = _shuffled(self.seed, _STREAMS[stream], int(number), num_rows)
             chosen = passes == number
+            with self._lock:  # else calls at a new pass would each shuffle it
+                order = self._orders[stream](int(number))
             rows[chosen] = order[within[chosen]]
         return rows
 
+    def _shuffled(self, stream, num_rows, shards, number):
+        # A fourth word keeps the order of a pass apart from the dice of a step.
+        words = [self.seed, _STREAMS[stream], number, 1]
+        return shuffled(np.random.default_rng(words), num_rows, shards)
+
     def _dice(self, stream, step):
         return np.random.default_rng([self.seed, _STREAMS[stream], step])
-
-
-_LOCK = threading.Lock()
-
-
-@functools.lru_cache(maxsize=8)
-def _cached_shuffle(seed, stream, number, num_rows):
-    # A fourth word keeps the order of a pass apart from the dice of a step.
-    return np.random.default_rng([seed, stream, number, 1]).permutation(num_rows)
-
-
-def _shuffled(seed, stream, number, num_rows):
-    with _LOCK:  # else parallel calls at a new pass would each shuffle it
-        return _cached_shuffle(seed, stream, number, num_rows)

@@ -2,22 +2,11 @@
 
 import dataclasses
 import pathlib
-import re
 
 import numpy as np
-import pandas as pd
 
-from kerasfer.faces import EXPRESSIONS, read_image, with_channels
-
-_PARTS = {
-    "train": "train",
-    "unlabeled": "unlabeled",
-    "unlabelled": "unlabeled",
-    "validation": "validation",
-    "val": "validation",
-    "test": "test",
-}
-_AU_COLUMN = re.compile(r"AU\d+")
+from kerasfer.data.records import is_record, read_record
+from kerasfer.faces import decode_image, read_image, with_channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +14,8 @@ class Manifest:
     """A set of face images: one row an image, in the order of the CSV.
 
     Attributes:
-        names: str (n,), the `path` column as written; unique.
+        names: str (n,), the `path` column as written; unique. Of a file, or of an image
+            in a TFRecord shard (see `kerasfer.data.records`).
         labels: int32 (n,), class indices, -1 = unlabelled.
         class_names: one name per class; empty if the manifest has no `label` column.
         action_units: float32 (n, num_aus) in [0, 1], -1 = not annotated; (n, 0) if
@@ -72,10 +62,14 @@ class Manifest:
             channels: 1 or 3; None is 3 for a file, and what there is in memory.
 
         Raises:
-            FileNotFoundError, ValueError: see `kerasfer.faces.read_image`.
+            FileNotFoundError, ValueError: see `kerasfer.faces.read_image` and
+                `kerasfer.data.records.read_record`.
         """
         if self.images is None:
-            return read_image(self.path(row), channels or 3)
+            path = self.path(row)
+            if is_record(path.name):
+                return decode_image(read_record(path), str(path), channels or 3)
+            return read_image(path, channels or 3)
         return with_channels(self.images[row], channels or self.images.shape[-1])
 
     def subset(self, rows):
@@ -91,62 +85,6 @@ class Manifest:
     def class_counts(self):
         """Labelled images per class, int (num_classes,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.num_classes)
-
-
-def read_manifest(path, class_names=None):
-    """Reads a manifest CSV.
-
-    Columns: `path` (relative ones start at the CSV's folder); `label`, a class name or
-    a class index from 0, empty or -1 for an unlabelled face; optionally `subject`,
-    `split` (train, unlabeled, validation or val, test) and action units `AU1`, `AU12`,
-    ... in [0, 1], empty or -1 where not annotated. Other columns are ignored. `label`
-    may be missing if there are action units, or if no image is labelled.
-
-    Args:
-        path: of the CSV.
-        class_names: names of the classes in the order of their indices. None takes, for
-            labels by name, the order of `kerasfer.faces.EXPRESSIONS` where all are
-            among them (leaving out those that do not occur), else the alphabetical one;
-            for labels by number "0", "1", ... up to the largest.
-
-    Returns:
-        a `Manifest`.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: no rows, a column missing, a path twice, a label outside the
-            classes, an unknown split, an action unit outside [0, 1]; with the line it
-            stands in.
-
-    >>> manifest = read_manifest("faces/manifest.csv")  # doctest: +SKIP
-    """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Manifest {path} does not exist. Make one with data_prep/, e.g. "
-            "`python data_prep/fer2013.py SOURCE OUT`, or write a CSV with the columns "
-            "path,label."
-        )
-    table = _read_table(path)
-    names = table["path"].to_numpy(str)
-    if len(names) and (repeated := table["path"][table["path"].duplicated()]).size:
-        raise ValueError(
-            f"{_line(path, repeated.index[0])}: path {repeated.iloc[0]!r} twice."
-        )
-    if not (lengths := np.char.str_len(names)).all():
-        raise ValueError(f"{_line(path, int(np.argmin(lengths)))}: empty path.")
-    au_names = tuple(c for c in table.columns if _AU_COLUMN.fullmatch(c))
-    labels, class_names = _labels(table, class_names, path)
-    return Manifest(
-        names=names,
-        labels=labels,
-        class_names=class_names,
-        action_units=_action_units(table, au_names, path),
-        au_names=au_names,
-        subjects=_subjects(table),
-        parts=_parts(table, path),
-        root=path.parent,
-    )
 
 
 def from_arrays(images, labels, class_names=None, subjects=None, parts=None):
@@ -258,99 +196,3 @@ def concatenate(first, second):
         parts=None,
         images=np.concatenate([first.images, second.images]) if in_memory else None,
     )
-
-
-def _read_table(path):
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-    ) as error:
-        raise ValueError(f"Manifest {path} is not a CSV in UTF-8: {error}") from error
-    if "path" not in table.columns:
-        raise ValueError(
-            f"Manifest {path} has no column `path`. Expected columns: path, label. "
-            f"Received: {', '.join(table.columns)}."
-        )
-    if table.empty:
-        raise ValueError(f"Manifest {path} has no rows below its header.")
-    return table
-
-
-def _line(path, row):
-    return f"{path}, line {row + 2}"  # one for the header, one to count from 1
-
-
-def _labels(table, class_names, path):
-    if "label" not in table.columns:
-        if class_names is None:
-            return np.full(len(table), -1, np.int32), ()
-        raise ValueError(
-            f"Manifest {path} has no column `label`. Expected columns: path, label. "
-            f"Received: {', '.join(table.columns)}."
-        )
-    written = table["label"].str.strip()
-    known = ~written.isin(["", "-1"])
-    by_number = known.any() and written[known].str.fullmatch(r"\d+").all()
-    if class_names is None:
-        class_names = _default_classes(written[known], by_number)
-    class_names = tuple(str(name) for name in class_names)
-    index = {name: i for i, name in enumerate(class_names)}
-    if by_number and not set(written[known]) <= set(index):
-        index = {str(i): i for i in range(len(class_names))}
-    labels = written.map(index).where(known, -1)
-    if labels.isna().any():
-        row = int(np.argmax(labels.isna().to_numpy()))
-        raise ValueError(
-            f"{_line(path, row)}: label {written[row]!r} is outside the classes. "
-            f"Expected one of {', '.join(class_names)}"
-            + (f", or an index below {len(class_names)}." if by_number else ".")
-        )
-    return labels.to_numpy(np.int32), class_names
-
-
-def _default_classes(written, by_number):
-    if by_number:
-        return range(int(written.astype(int).max()) + 1)
-    present = set(written)
-    if present <= set(EXPRESSIONS):
-        return [name for name in EXPRESSIONS if name in present]
-    return sorted(present)
-
-
-def _action_units(table, au_names, path):
-    columns = []
-    for name in au_names:
-        values = pd.to_numeric(table[name].replace("", "-1"), errors="coerce")
-        wrong = ~(values.between(0, 1) | (values == -1))
-        if wrong.any():
-            row = int(np.argmax(wrong.to_numpy()))
-            raise ValueError(
-                f"{_line(path, row)}: expected {name} in [0, 1], or -1 or empty where "
-                f"it is not annotated. Received: {table[name][row]!r}."
-            )
-        columns.append(values.to_numpy(np.float32))
-    return np.stack(columns, -1) if columns else np.zeros((len(table), 0), np.float32)
-
-
-def _subjects(table):
-    if "subject" not in table.columns:
-        return None
-    # An unknown identity is nobody else's: the image's own name stands in for it.
-    return table["subject"].where(table["subject"] != "", table["path"]).to_numpy(str)
-
-
-def _parts(table, path):
-    if "split" not in table.columns:
-        return None
-    parts = table["split"].str.strip().str.lower().map(_PARTS)
-    if parts.isna().any():
-        row = int(np.argmax(parts.isna().to_numpy()))
-        raise ValueError(
-            f"{_line(path, row)}: expected split train, unlabeled, "
-            "validation (val) or test. "
-            f"Received: {table['split'][row]!r}."
-        )
-    return parts.to_numpy(str)

@@ -1,0 +1,118 @@
+"""Many images in few files: TFRecord shards, with each image found by its offset.
+
+A record is a `tf.train.Example` with "image/encoded", the bytes of a JPEG or PNG as
+they are, and "image/filename", what the image was called; the tools that read TFRecord
+read it. In a manifest an image is called SHARD#OFFSET, e.g.
+`shards/000012.tfrecord#52011`, so that one can be read without the others: a batch
+stays a pure function of seed and step, and a shuffled order needs no buffer.
+"""
+
+import os
+import struct
+
+import tensorflow as tf
+
+ENDING = ".tfrecord"
+_MARK = f"{ENDING}#"
+_HEADER = struct.Struct("<QI")  # length of the data, checksum of the length
+_FOOTER = 4  # checksum of the data
+
+
+def is_record(name):
+    """Whether a manifest's name is that of an image in a shard.
+
+    >>> is_record("shards/000012.tfrecord#52011"), is_record("face.png")
+    (True, False)
+    """
+    return _MARK in name
+
+
+def shard_of(name):
+    """The shard's own path, and the offset of the record in bytes.
+
+    Raises:
+        ValueError: no whole number behind the mark.
+
+    >>> shard_of("shards/000012.tfrecord#52011")
+    ('shards/000012.tfrecord', 52011)
+    """
+    stem, _, offset = str(name).rpartition("#")
+    if not offset.isdecimal():
+        raise ValueError(
+            f"Expected SHARD{_MARK}OFFSET, an offset in bytes. Received: {name!r}."
+        )
+    return stem, int(offset)
+
+
+def write_shard(path, images):
+    """Writes a shard; the offsets of its records, to go behind its name and "#".
+
+    Args:
+        path: to write to; aside, if the shard must be whole or absent.
+        images: of (encoded, filename) pairs: the bytes of a JPEG or PNG, and a text.
+
+    >>> write_shard("000000.tfrecord", [(encoded, "a.jpg"), (encoded, "b.jpg")])
+    [0, 6091]
+    """
+    offsets, position = [], 0
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for encoded, filename in images:
+            record = _example(encoded, filename).SerializeToString()
+            writer.write(record)
+            offsets.append(position)
+            position += _HEADER.size + len(record) + _FOOTER
+    return offsets
+
+
+def read_record(name):
+    """The bytes of the image that a name SHARD#OFFSET points to.
+
+    Raises:
+        FileNotFoundError: there is no such shard.
+        ValueError: no record of an image begins there, or the shard is cut off.
+
+    >>> encoded = read_record("faces/shards/000012.tfrecord#52011")  # doctest: +SKIP
+    """
+    path, offset = shard_of(name)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            header = file.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                raise ValueError(f"{name}: the shard ends before this record.")
+            length, _ = _HEADER.unpack(header)
+            size = os.fstat(file.fileno()).st_size
+            if offset + _HEADER.size + length + _FOOTER > size:
+                raise ValueError(_NO_RECORD.format(name=name))
+            data = file.read(length)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"Shard {path} does not exist. Check the `path` column of the manifest: "
+            "relative paths start at the manifest's own folder."
+        ) from None
+    try:
+        features = tf.train.Example.FromString(data).features.feature
+        (encoded,) = features["image/encoded"].bytes_list.value
+    except Exception as error:  # the protocol buffers' own, or none of that name
+        raise ValueError(_NO_RECORD.format(name=name)) from error
+    return encoded
+
+
+_NO_RECORD = (
+    "{name}: no record of an image begins there. The shard is damaged or cut off, or "
+    "was written anew since the manifest was."
+)
+
+
+def _example(encoded, filename):
+    def feature(value):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "image/encoded": feature(encoded),
+                "image/filename": feature(str(filename).encode("utf8")),
+            }
+        )
+    )

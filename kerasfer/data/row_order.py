@@ -1,0 +1,49 @@
+"""In which order a pass visits the images of a manifest."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute
+
+from kerasfer.data.records import is_record
+
+_OPEN_SHARDS = 16
+_WINDOW = 256  # images of a shard that are shuffled together
+
+
+def shards_of(manifest):
+    """The number of each image's TFRecord shard, int32 (n,); None for image files.
+
+    >>> shards_of(manifest)[:3]  # doctest: +SKIP
+    array([0, 0, 0], dtype=int32)
+    """
+    if manifest.images is not None or not is_record(manifest.names[0]):
+        return None
+    texts = pd.array(manifest.names, dtype="string[pyarrow]").__arrow_array__()
+    stems = pyarrow.compute.replace_substring_regex(texts, r"#\d+$", "")
+    return pd.factorize(pd.arrays.ArrowStringArray(stems))[0].astype(np.int32)
+
+
+def shuffled(dice, num_rows, shards=None):
+    """A random order of rows, int (num_rows,).
+
+    Image files come in any order alike. Images in shards come as from interleaved
+    shards with a buffer: 16 shards in random order are read side by side, 256 images of
+    each are shuffled together, then the next 256. So a disk or a network reads near
+    where it read before, and yet the order is a list that can be entered anywhere.
+
+    Args:
+        dice: `numpy.random.Generator`.
+        num_rows: their number.
+        shards: what `shards_of` gives.
+
+    >>> sorted(shuffled(np.random.default_rng(0), 3).tolist())
+    [0, 1, 2]
+    """
+    if shards is None:
+        return dice.permutation(num_rows)
+    turns = dice.permutation(shards.max() + 1) // _OPEN_SHARDS
+    windows = pd.Series(shards).groupby(shards).cumcount().to_numpy() // _WINDOW
+    cells = turns[shards] * (windows.max() + 1) + windows
+    keys = cells.astype(np.uint64) << np.uint64(32)
+    keys |= dice.integers(2**32, size=num_rows, dtype=np.uint64)
+    return np.argsort(keys, kind="stable")
