@@ -25,9 +25,9 @@ LABELS = {
     "5": "disgust",
     "6": "anger",
     "7": "contempt",
-    "8": "",  # none
-    "9": "",  # uncertain
-    "10": "",  # no face
+    "8": None,  # none
+    "9": None,  # uncertain
+    "10": None,  # no face
 }
 
 

@@ -25,6 +25,7 @@ _SUBMODULES = (
     "export",
     "faces",
     "layers",
+    "licences",
     "losses",
     "metrics",
     "mixup",

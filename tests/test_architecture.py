@@ -35,6 +35,7 @@ LAYERS = [
         "calibration",
         "faces",
         "frozen",
+        "licences",
         "optional",
         "safe_loading",
         "safe_write",

@@ -26,7 +26,7 @@ def run(*arguments):
 
 def rejected(out):
     return {
-        row["source"]: row["reason"]
+        row["path"]: row["reason"]
         for row in csv.DictReader((out / "rejected.csv").open())
     }
 
@@ -200,8 +200,8 @@ def test_errors_leave_nothing_behind(kaggle_csv, tmp_path):
     )
     for source, error in [
         (tmp_path / "none.csv", "does not exist"),
-        (SCRIPT, "neither a CSV with the columns emotion, pixels, Usage"),
-        (useless, "No usable face"),
+        (SCRIPT, "neither a folder nor a .zip or .tar, nor a .csv file"),
+        (useless, "No usable image"),
         (tmp_path / "empty", "no images in folders <split>/<class>"),
     ]:
         (tmp_path / "empty").mkdir(exist_ok=True)
@@ -211,7 +211,7 @@ def test_errors_leave_nothing_behind(kaggle_csv, tmp_path):
     out.mkdir()
     (out / "precious").write_text("x")
     code, output = run(kaggle_csv, out)
-    assert code == 1 and "exists. Choose a new folder" in output
+    assert code == 1 and "exists. Choose another name" in output
     assert [p.name for p in out.iterdir()] == ["precious"]
     code, output = run(kaggle_csv, tmp_path / "x", "--ferplus", "none.csv")
     assert code == 1 and "none.csv does not exist" in output

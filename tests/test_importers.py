@@ -1,41 +1,13 @@
 """Importers of data sets, on made-up files of their exact layouts."""
 
-import csv
-import pathlib
-import subprocess
-import sys
 import tarfile
 import zipfile
 
 import numpy as np
 import pytest
+from importer_runs import rows, run, save
 
 from kerasfer.data import read_manifest
-from kerasfer.faces import cv2
-
-DATA_PREP = pathlib.Path(__file__).parent.parent / "data_prep"
-
-
-def run(importer, *arguments):
-    process = subprocess.run(
-        [sys.executable, str(DATA_PREP / f"{importer}.py"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return process.returncode, process.stdout + process.stderr
-
-
-def rows(path):
-    with path.open(newline="") as file:
-        return [*csv.DictReader(file)]
-
-
-def save(path, level=100):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = np.full((12, 10, 3), level, np.uint8)
-    cv2.imencode(path.suffix, image)[1].tofile(path)
-
 
 # --- RAF-DB ---
 
@@ -230,7 +202,23 @@ def test_ckplus_by_the_last_three_frames(ckplus, tmp_path):
 # --- what all share ---
 
 
-@pytest.mark.parametrize("importer", ["rafdb", "affectnet", "ckplus"])
+@pytest.mark.parametrize(
+    "importer",
+    [
+        "rafdb",
+        "affectnet",
+        "ckplus",
+        "sfew",
+        "jaffe",
+        "mmi",
+        "emotionet",
+        "megaface",
+        "msceleb",
+        "cifar",
+        "svhn",
+        "from_folder",
+    ],
+)
 def test_what_is_no_data_set(importer, tmp_path):
     (tmp_path / "in").mkdir()
     code, output = run(importer, tmp_path / "in", tmp_path / "out")

@@ -48,6 +48,45 @@ def test_action_units_subjects_and_parts(tmp_path):
     np.testing.assert_array_equal(manifest.parts, ["train", "validation"])
 
 
+def test_empty_columns_are_as_if_they_were_missing(tmp_path):
+    manifest = read_manifest(
+        write(tmp_path, "path,label,split,subject\na,0,,\nb,1,,\n")
+    )
+    assert manifest.parts is None and manifest.subjects is None
+
+
+def test_what_csv_files_are_like(tmp_path):
+    text = 'label,"path",note\r\n 1 ,"a, ä.png","two\nlines"\r\n0,b\'s.png,\r\n'
+    path = tmp_path / "manifest.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())  # as Excel writes it
+    manifest = read_manifest(path)
+    assert list(manifest.names) == ["a, ä.png", "b's.png"]
+    assert manifest.labels.tolist() == [1, 0]
+    for content, error in (
+        (b"path,label\na,0\nb\n", "is not a CSV in UTF-8.*Expected 2 columns, got 1"),
+        (b"path,label\n\xe4,0\n", "is not a CSV in UTF-8"),
+        (b"", "no column `path`"),
+        (b"path,label,label\na,0,1\n", "column label twice"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=error):
+            read_manifest(path)
+
+
+def test_a_long_manifest_finds_the_one_path_that_is_twice(tmp_path):
+    lines = [f"face_{k:06d}.png,{k % 3}" for k in range(100_000)]
+    manifest = read_manifest(write(tmp_path, "\n".join(["path,label", *lines])))
+    assert manifest.class_counts().tolist() == [33334, 33333, 33333]
+    assert manifest.names[99_999] == "face_099999.png"
+    assert list(manifest.subset([7, 70_000]).names) == [
+        "face_000007.png",
+        "face_070000.png",
+    ]
+    lines[80_000] = "face_000003.png,0"
+    with pytest.raises(ValueError, match="line 80002: path 'face_000003.png' twice"):
+        read_manifest(write(tmp_path, "\n".join(["path,label", *lines])))
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -6,13 +6,18 @@ import tensorflow as tf
 
 from kerasfer.data import concatenate, read_manifest, training_dataset
 from kerasfer.data.records import (
+    ShardWriter,
     is_record,
     read_record,
     shard_of,
-    write_shard,
 )
 from kerasfer.data.row_order import shards_of, shuffled
 from kerasfer.faces import cv2
+
+
+def write_shard(path, images):
+    with ShardWriter(path) as shard:
+        return [shard.write(*image) for image in images]
 
 
 def jpeg(level, side=8):

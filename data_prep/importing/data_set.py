@@ -1,8 +1,25 @@
 """What is known of a data set before a file of it is seen."""
 
 import dataclasses
+import pathlib
 import typing
 from collections.abc import Callable
+
+from kerasfer.faces import EXPRESSIONS
+
+# How data sets write the expressions, beside the names of FER+.
+_WORDS = {
+    **{name: name for name in EXPRESSIONS},
+    "afraid": "fear",
+    "angry": "anger",
+    "contemptuous": "contempt",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happy": "happiness",
+    "joy": "happiness",
+    "sad": "sadness",
+    "surprised": "surprise",
+}
 
 
 class Rejected(Exception):
@@ -13,15 +30,20 @@ class Face(typing.NamedTuple):
     """One image of a data set."""
 
     path: str
-    """Below the source's folder."""
-    original_label: str
-    """As the data set writes it."""
-    split: str
-    """train, validation or test."""
+    """Below the source's folder; of an image that is no file there, below images/."""
+    original_label: str = ""
+    """As the data set writes it; empty where there is none."""
+    split: str = "train"
+    """train, unlabeled, validation or test; empty where it is not known."""
     subject: str = ""
     """Who it is, where that is known."""
     attributes: dict = {}  # noqa: RUF012 (never changed)
     """Further columns: name -> text."""
+    encoded: Callable | None = None
+    """For an image that is no file: gives the bytes of a JPEG or PNG, or raises
+    `Rejected`."""
+    called: str = ""
+    """In rejected.csv, where that is not the path."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,22 +54,51 @@ class DataSet:
         name: for the reader.
         request: whom to ask, and for which files.
         notice: of its licence; printed, and stored beside the manifest.
-        labels: label as the data set writes it -> name of the class, in the order of
-            the data set; an empty name leaves the image out.
         faces: function of the source's folder, to an iterable of `Face` and of
             (name, reason) pairs for what cannot be used.
-        attributes: names of the further columns.
-        totals: split -> class -> number of images, where a source is cited.
+        labels: label as the data set writes it -> name of the class, in the order of
+            the data set; "" for an image without a label, None to leave it out. Or None
+            for words, see `expression`.
+        attributes: names of the further columns; or a function of the folder.
+        totals: split -> number of images, or class -> number, where a source is cited.
         totals_source: that source.
-        was_run: whether this importer was ever run on the real files.
+        images: folder that the faces' paths start at; None is the source's.
+        file_endings: of a source that is one file and no archive.
+        tested_on: what this importer was ever run on.
     """
 
     name: str
     request: str
     notice: str
-    labels: dict
     faces: Callable
-    attributes: tuple = ()
+    labels: dict | None = None
+    attributes: tuple | Callable = ()
     totals: dict = dataclasses.field(default_factory=dict)
     totals_source: str = ""
-    was_run: bool = False
+    images: pathlib.Path | None = None
+    file_endings: tuple = ()
+    tested_on: str = "made-up files of its layout, never on the real ones"
+
+    def class_of(self, original_label):
+        """The name of the class, "" for none.
+
+        Raises:
+            Rejected: a label that is unknown, or no class.
+        """
+        if self.labels is None:
+            return expression(original_label)
+        if original_label not in self.labels:
+            raise Rejected(f"unknown label {original_label!r}")
+        name = self.labels[original_label]
+        if name is None:
+            raise Rejected(f"label {original_label} is no class")
+        return name
+
+
+def expression(word):
+    """The name of an expression in FER+'s words; any other word as it is.
+
+    >>> expression("Happy"), expression("pain")
+    ('happiness', 'pain')
+    """
+    return _WORDS.get(word.strip().lower(), word)

@@ -1,21 +1,18 @@
 """An importer's main program."""
 
 import collections
+import contextlib
 import csv
 import dataclasses
-import os
 import pathlib
+import shutil
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
-from importing.data_set import Face
-from importing.source import opened
-from kerasfer.faces import EXPRESSIONS
-from kerasfer.safe_write import new_folder
-
-MANIFEST, REJECTED, NOTICE = "manifest.csv", "rejected.csv", "LICENCE_NOTICE.txt"
+MANIFEST, REJECTED = "manifest.csv", "rejected.csv"
+COLUMNS = ("path", "label", "split", "subject", "original_label")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +21,9 @@ class Config:
     """The official archive, or the folder it was unpacked into."""
     out: Annotated[pathlib.Path, tyro.conf.Positional]
     """New folder for manifest.csv, rejected.csv and the licence notice."""
+    output: Literal["files", "tfrecord"] = "files"
+    """files: pictures stay where they are, those that are no files are written below
+    OUT; tfrecord: the bytes of all are packed into shards below OUT."""
 
 
 def main(config_class, data_set_of, description):
@@ -36,95 +36,93 @@ def main(config_class, data_set_of, description):
     """
     config = tyro.cli(config_class, description=description)
     try:
-        convert(data_set_of(config), config.source, config.out)
+        convert(data_set_of(config), config.source, config.out, config.output)
+    except KeyboardInterrupt:
+        sys.exit(f"Interrupted; {config.out} was not written.")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
-def convert(data_set, source, out):
+def convert(data_set, source, out, output="files"):
     """Writes the manifest of a data set, whole or not at all.
 
-    Its columns: path, label (a name of `kerasfer.faces.EXPRESSIONS`), split, subject,
-    original_label, and the data set's attributes.
+    Its columns: path, label (for expressions a name of `kerasfer.faces.EXPRESSIONS`),
+    split, subject, original_label, and the data set's attributes.
 
     Raises:
         ValueError: nothing that can be used.
     """
+    from importing.source import opened
+    from importing.totals import print_totals
+    from kerasfer.licences import write_notice
+    from kerasfer.safe_write import new_folder
+
     print(data_set.notice)
-    if not data_set.was_run:
-        print("This importer was tested on made-up files, never on the real ones.")
+    print(f"This importer was tested on {data_set.tested_on}.")
     with new_folder(out) as folder:
-        files = opened(source, folder / "files")
-        kept, rejected = _sorted_out(data_set, files)
-        if not kept:
-            raise ValueError(f"No usable face in {source}. {data_set.request}")
-        inside = files != source
-        root = pathlib.Path("files") if inside else files.resolve()
-        _write(folder / MANIFEST, _header(data_set), _rows(data_set, kept, root))
-        _write(folder / REJECTED, ("path", "reason"), rejected)
-        (folder / NOTICE).write_text(f"{data_set.name}: {data_set.notice}\n")
-        _say(data_set, kept, rejected)
+        unpacked = folder / "files"
+        files = opened(source, unpacked, data_set.file_endings)
+        with _place(output, folder, data_set.images or files) as place:
+            counts, reasons = _write(data_set, files, folder, place)
+        if not counts:
+            raise ValueError(
+                f"No usable image in {source}, expected {data_set.name}; nothing was "
+                f"written. {_most_common(reasons)}{data_set.request}"
+            )
+        if not place.needs_source:
+            shutil.rmtree(unpacked, ignore_errors=True)
+        write_notice(folder, [data_set.notice])
+    print_totals(data_set, counts, reasons)
     print(f"Wrote {out / MANIFEST}.")
 
 
-def _sorted_out(data_set, files):
-    kept, rejected = [], []
-    for entry in data_set.faces(files):
-        if not isinstance(entry, Face):
-            rejected.append(entry)
-        elif entry.original_label not in data_set.labels:
-            rejected.append((entry.path, f"unknown label {entry.original_label!r}"))
-        elif not data_set.labels[entry.original_label]:
-            rejected.append((entry.path, f"label {entry.original_label} is no class"))
-        elif not os.path.isfile(files / entry.path):
-            rejected.append((entry.path, "its file is not there"))
-        else:
-            kept.append(entry)
-    return kept, rejected
+def _place(output, folder, images):
+    if output == "tfrecord":
+        from importing.shards import Shards
+
+        return Shards(folder, images)
+    from importing.files import Files
+
+    return Files(folder, images)
 
 
-def _header(data_set):
-    fixed = ("path", "label", "split", "subject", "original_label")
-    return (*fixed, *data_set.attributes)
+def _write(data_set, files, folder, place):
+    """Both tables, row by row; counts of (split, class), and of reasons."""
+    from tqdm import tqdm
+
+    from importing.data_set import Face, Rejected
+
+    names = data_set.attributes
+    names = names(files) if callable(names) else names
+    counts, reasons = collections.Counter(), collections.Counter()
+    with (
+        _table(folder / MANIFEST, (*COLUMNS, *names)) as kept,
+        _table(folder / REJECTED, ("path", "reason")) as rejected,
+    ):
+        for entry in tqdm(data_set.faces(files), unit="image", disable=None):
+            try:
+                if not isinstance(entry, Face):
+                    raise Rejected(entry[1])
+                label = data_set.class_of(entry.original_label)
+                path = place.add(entry)
+            except Rejected as reason:
+                rejected((getattr(entry, "called", "") or entry[0], reason))
+                reasons[str(reason)] += 1
+                continue
+            fixed = (path, label, entry.split, entry.subject, entry.original_label)
+            kept((*fixed, *(entry.attributes.get(name, "") for name in names)))
+            counts[entry.split, label] += 1
+    return counts, reasons
 
 
-def _rows(data_set, kept, root):
-    for face in kept:
-        label = data_set.labels[face.original_label]
-        more = [face.attributes.get(name, "") for name in data_set.attributes]
-        path = root / face.path
-        yield (path, label, face.split, face.subject, face.original_label, *more)
-
-
-def _write(path, header, rows):
+@contextlib.contextmanager
+def _table(path, header):
+    """Gives a function that writes a row."""
     with path.open("w", newline="", encoding="utf8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
+        yield writer.writerow
 
 
-def _say(data_set, kept, rejected):
-    """Totals, and how they differ from those of the cited source."""
-    counts = collections.Counter(
-        (f.split, data_set.labels[f.original_label]) for f in kept
-    )
-    for split in dict.fromkeys(face.split for face in kept):
-        listed = {name: counts[split, name] for name in EXPRESSIONS}
-        shown = ", ".join(f"{name} {count}" for name, count in listed.items() if count)
-        print(f"{split}: {sum(listed.values())} faces ({shown})")
-    print(f"rejected: {len(rejected)}")
-    for reason, count in collections.Counter(r for _, r in rejected).most_common(10):
-        print(f"  {count:6d}  {reason}")
-    if not data_set.totals:
-        print("No reference for the totals is stored.")
-        return
-    wrong = [
-        f"{split} {name}: {counts[split, name]} instead of {expected}"
-        for split, classes in data_set.totals.items()
-        for name, expected in classes.items()
-        if counts[split, name] != expected
-    ]
-    if wrong:
-        print(f"The totals differ from {data_set.totals_source}: {'; '.join(wrong)}.")
-    else:
-        print(f"The totals are those of {data_set.totals_source}.")
+def _most_common(reasons):
+    return "".join(f"{n} times: {reason}. " for reason, n in reasons.most_common(1))

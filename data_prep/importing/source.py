@@ -5,17 +5,28 @@ import pathlib
 import tarfile
 import zipfile
 
+from importing.data_set import Rejected
 
-def opened(source, unpacked):
+IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+"""Endings of image files."""
+
+
+def opened(source, unpacked, file_endings=()):
     """The folder of a source; an archive is unpacked into `unpacked`.
 
-    Members that would lie outside of it are refused by the library that unpacks.
+    Args:
+        source: a folder, an archive, or a file with one of `file_endings`, which is
+            given back as it is.
+        unpacked: folder for what an archive holds.
+        file_endings: with their dots.
 
     Raises:
         FileNotFoundError: nothing is there.
         ValueError: a file that is no archive, or one that leaves its folder.
     """
     if source.is_dir():
+        return source
+    if source.is_file() and source.suffix.lower() in file_endings:
         return source
     if not source.exists():
         raise FileNotFoundError(f"{source} does not exist.")
@@ -28,7 +39,8 @@ def opened(source, unpacked):
             _check_names(source, archive.getnames())
             archive.extractall(unpacked, filter="data")
     else:
-        raise ValueError(f"{source} is neither a folder nor a .zip or .tar.")
+        files = "".join(f", nor a {ending} file" for ending in file_endings)
+        raise ValueError(f"{source} is neither a folder nor a .zip or .tar{files}.")
     return unpacked
 
 
@@ -37,6 +49,18 @@ def _check_names(source, names):
         path = pathlib.PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{source}: its member {name!r} leaves the folder.")
+
+
+def below(name):
+    """A name as a path below the folder of a source.
+
+    Raises:
+        Rejected: it leads out of it.
+    """
+    path = pathlib.PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise Rejected("its name leaves the folder of the source")
+    return path
 
 
 def found_below(folder, name, what):
@@ -50,3 +74,13 @@ def found_below(folder, name, what):
         if name in folders or name in files:
             return pathlib.Path(inner) / name
     raise FileNotFoundError(f"{folder} holds no {name}: expected {what}.")
+
+
+def images_below(folder):
+    """The images below a folder, sorted by name; linked folders are not entered."""
+    for inner, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = pathlib.Path(inner) / name
+            if path.suffix.lower() in IMAGES:
+                yield path

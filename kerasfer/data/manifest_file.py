@@ -31,7 +31,8 @@ def read_manifest(path, class_names=None):
     Columns: `path` (relative ones start at the CSV's folder); `label`, a class name or
     a class index from 0, empty or -1 for an unlabelled face; optionally `subject`,
     `split` (train, unlabeled, validation or val, test) and action units `AU1`, `AU12`,
-    ... in [0, 1], empty or -1 where not annotated. Other columns are ignored. `label`
+    ... in [0, 1], empty or -1 where not annotated. A column that is empty throughout
+    is as if it were missing; other columns are ignored. `label`
     may be missing if there are action units, or if no image is labelled. A path may
     point into a TFRecord shard (`kerasfer.data.records`). Ten million rows take about
     5 seconds on two cores, and less than 2 GB of memory.
@@ -216,6 +217,8 @@ def _subjects(table, names):
     if "subject" not in table.column_names:
         return None
     codes, texts = _coded(table, "subject")
+    if texts == [""]:
+        return None
     if "" not in texts:
         return pd.Categorical.from_codes(codes, texts)
     # An unknown identity is nobody else's: the image's own name stands in for it.
@@ -227,6 +230,8 @@ def _parts(table, path):
     if "split" not in table.column_names:
         return None
     codes, texts = _coded(table, "split")
+    if texts == [""]:
+        return None
     known = [_PARTS.get(text.strip().lower()) for text in texts]
     if None in known:
         row = _first(codes, known, {None})

@@ -44,24 +44,42 @@ def shard_of(name):
     return stem, int(offset)
 
 
-def write_shard(path, images):
-    """Writes a shard; the offsets of its records, to go behind its name and "#".
+class ShardWriter:
+    """Writes one shard, from its first record to its last.
 
     Args:
         path: to write to; aside, if the shard must be whole or absent.
-        images: of (encoded, filename) pairs: the bytes of a JPEG or PNG, and a text.
 
-    >>> write_shard("000000.tfrecord", [(encoded, "a.jpg"), (encoded, "b.jpg")])
-    [0, 6091]
+    >>> with ShardWriter("000000.tfrecord") as shard:
+    ...     shard.write(encoded, "a.jpg"), shard.write(encoded, "b.jpg")
+    (0, 6091)
     """
-    offsets, position = [], 0
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for encoded, filename in images:
-            record = _example(encoded, filename).SerializeToString()
-            writer.write(record)
-            offsets.append(position)
-            position += _HEADER.size + len(record) + _FOOTER
-    return offsets
+
+    def __init__(self, path):
+        self._writer = tf.io.TFRecordWriter(str(path))
+        self._position = 0
+
+    def write(self, encoded, filename):
+        """Adds an image; the offset of its record, to go behind the path and "#".
+
+        Args:
+            encoded: the bytes of a JPEG or PNG.
+            filename: what the image was called.
+        """
+        record = _example(encoded, filename).SerializeToString()
+        self._writer.write(record)
+        offset = self._position
+        self._position += _HEADER.size + len(record) + _FOOTER
+        return offset
+
+    def close(self):
+        self._writer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def read_record(name):

@@ -14,6 +14,7 @@ from kerasfer.calibration import (
     with_temperature,
 )
 from kerasfer.export import Description, export_classifier
+from kerasfer.licences import licence_notes
 from kerasfer.safe_loading import check_model
 from kerasfer.safe_write import written_aside
 
@@ -158,9 +159,12 @@ def _precision(run):
 
 
 def _licences(config, run):
+    """Of the flag, after those that importers store beside the manifests."""
+    manifests = [run.config.get(name) for name in ("manifest", "unlabeled")]
+    notes = licence_notes(*filter(None, manifests))
     if config.licence or run.config["manifest"]:
-        return config.licence
-    return (_RENDERED,)
+        return (*notes, *config.licence)
+    return (*notes, _RENDERED)
 
 
 def _versions(env):

@@ -1,0 +1,146 @@
+r"""EmotioNet to a manifest of action units, annotated or not.
+
+    python data_prep/emotionet.py EmotioNet/ OUT
+    python data_prep/emotionet.py EmotioNet/ OUT --units 1 2 4 5 6 9 12 17 20 25 26 43
+
+Reads each .csv of the annotations (a header URL, 'AU 1', 'AU 2', ...) and each .txt of
+the automatic ones (URL, original URL and sixty units, tabs between) with --automatic.
+999 is "unknown" and becomes an empty cell. The images must have been fetched from those
+addresses: they are found by the last two parts of their address, or by its last. Images
+that no table names are unlabelled with --unlabeled.
+"""
+
+import collections
+import csv
+import dataclasses
+
+from importing import program
+from importing.data_set import DataSet, Face, Rejected
+from importing.source import images_below
+
+_UNKNOWN = "999"
+_NUM_UNITS = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(program.Config):
+    units: tuple[int, ...] = (1, 2, 4, 5, 6, 9, 12, 17, 20, 25, 26, 43)
+    """Action units to keep: those of the large-margin paper's table."""
+    automatic: bool = False
+    """Also the annotations that a program made."""
+    unlabeled: bool = False
+    """Also the images that no table names, as unlabelled ones."""
+
+
+class EmotioNet:
+    """The tables of annotations, and the images that were fetched."""
+
+    def __init__(self, config):
+        self.names = tuple(f"AU{unit}" for unit in config.units)
+        self.config = config
+
+    def faces(self, folder):
+        """A `Face` for each row of a table, and for images that no table names."""
+        images = _by_tail(folder)
+        named = set()
+        for table in self._tables(folder):
+            for address, units in _rows(table):
+                try:
+                    name = _found(images, address)
+                    if name in named:
+                        raise Rejected(f"annotated before {table.name}")
+                    named.add(name)
+                    values = {unit: _cell(units.get(unit), unit) for unit in self.names}
+                except Rejected as reason:
+                    yield address, str(reason)
+                    continue
+                yield Face(name, split="train", attributes=values, called=address)
+        if self.config.unlabeled:
+            for path in images_below(folder):
+                name = path.relative_to(folder).as_posix()
+                if name not in named:
+                    yield Face(name, split="unlabeled")
+
+    def _tables(self, folder):
+        tables = sorted(folder.rglob("*.csv"))
+        if self.config.automatic:
+            tables += sorted(folder.rglob("*.txt"))
+        if not tables:
+            raise FileNotFoundError(
+                f"{folder} holds no table: expected EmotioNet_FACS_aws_2020_24600.csv "
+                "or another one with the columns URL, 'AU 1', ..."
+            )
+        return tables
+
+
+def _by_tail(folder):
+    """Last part, and last two parts of a path -> the images of that name."""
+    images = collections.defaultdict(list)
+    for path in images_below(folder):
+        for tail in (path.name, "/".join(path.parts[-2:])):
+            images[tail].append(path.relative_to(folder).as_posix())
+    return images
+
+
+def _found(images, address):
+    """The image that was fetched from an address."""
+    parts = address.split("/")
+    for tail in ("/".join(parts[-2:]), parts[-1]):
+        names = images.get(tail, [])
+        if len(names) == 1:
+            return names[0]
+        if names:
+            raise Rejected(f"{len(names)} images are called {tail}")
+    raise Rejected("its file is not there")
+
+
+def _rows(table):
+    """(address, name of a unit -> cell) for each row."""
+    automatic = table.suffix == ".txt"
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, delimiter="\t" if automatic else ",")
+        if automatic:
+            header = ["URL", "URL orig", *(f"AU{k + 1}" for k in range(_NUM_UNITS))]
+        else:
+            header = [_bare(cell) for cell in next(reader, [])]
+            if "URL" not in header:
+                return  # a table of something else
+        for row in reader:
+            cells = dict(zip(header, map(str.strip, row), strict=False))
+            if cells.get("URL"):
+                yield cells["URL"].strip("'\""), cells
+
+
+def _bare(cell):
+    """'AU 12' -> AU12."""
+    text = cell.strip().strip("'\"")
+    return text.replace(" ", "") if text.startswith("AU") else text
+
+
+def _cell(text, unit):
+    text = (text or "").removesuffix(".0")
+    if text in ("", _UNKNOWN, "nan"):
+        return ""
+    if text not in ("0", "1"):
+        raise Rejected(f"{unit} is {text}: neither 0, 1 nor {_UNKNOWN}")
+    return text
+
+
+def data_set(config):
+    emotionet = EmotioNet(config)
+    return DataSet(
+        name="EmotioNet",
+        request="Ask its authors (cbcsl.ece.ohio-state.edu), and fetch the images.",
+        notice=(
+            "EmotioNet: for research only, by an agreement with its authors, images of "
+            "third parties; not to be passed on, and papers must cite "
+            "Benitez-Quiroz et al., CVPR 2016."
+        ),
+        faces=emotionet.faces,
+        labels={"": ""},
+        attributes=emotionet.names,
+    )
+
+
+if __name__ == "__main__":
+    program.main(Config, data_set, __doc__)

@@ -1,0 +1,104 @@
+r"""Any table of images to a manifest; also a manifest to TFRecord shards.
+
+    python data_prep/from_csv.py labels.csv OUT --path image --label emotion
+    python data_prep/from_csv.py faces/manifest.csv PACKED --output tfrecord
+
+Paths start at the table's folder, or at --root (give --root / for absolute ones).
+Every other column is kept. The licence notice beside the table goes with it.
+"""
+
+import csv
+import dataclasses
+import pathlib
+
+from importing import program
+from importing.data_set import DataSet, Face
+
+from kerasfer.licences import licence_notes
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(program.Config):
+    path: str = "path"
+    """Column of the images' paths."""
+    label: str = "label"
+    """Column of their labels; may be missing."""
+    split: str = "split"
+    """Column of train, unlabeled, validation, test; may be missing."""
+    subject: str = "subject"
+    """Column of who it is; may be missing."""
+    root: pathlib.Path | None = None
+    """Folder that paths start at; None is the table's."""
+    delimiter: str = ","
+    """Between the columns."""
+
+
+class Table:
+    """A table of images.
+
+    Args:
+        config: `Config`.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or no such column.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        if not config.source.is_file():
+            raise FileNotFoundError(f"{config.source} is not there, or is no file.")
+        with self._opened() as file:
+            self.columns = next(csv.reader(file, delimiter=config.delimiter), [])
+        if config.path not in self.columns:
+            raise ValueError(
+                f"{config.source} has no column {config.path!r}. Received: "
+                f"{', '.join(self.columns)}."
+            )
+        used = (config.path, config.label, config.split, config.subject)
+        self.others = [c for c in self.columns if c not in {*used, *program.COLUMNS}]
+        self.root = config.root or config.source.parent
+
+    def faces(self, _):
+        """A `Face` for each row."""
+        config = self.config
+        with self._opened() as file:
+            for row in csv.DictReader(file, delimiter=config.delimiter):
+                name = self._below_root(row[config.path] or "")
+                if None in row or None in row.values():
+                    yield name, f"its row has not {len(self.columns)} columns"
+                    continue
+                yield Face(
+                    name,
+                    row.get(config.label, ""),
+                    row.get(config.split, ""),
+                    row.get(config.subject, ""),
+                    {column: row[column] for column in self.others},
+                )
+
+    def _below_root(self, name):
+        path = pathlib.Path(name)
+        if path.is_absolute() and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return name
+
+    def _opened(self):
+        return self.config.source.open(newline="", encoding="utf-8-sig")
+
+
+def data_set(config):
+    table = Table(config)
+    notes = licence_notes(config.source)
+    return DataSet(
+        name="images of a table",
+        request="",
+        notice="\n".join(notes) or f"Images of {config.source.name}: no licence given",
+        faces=table.faces,
+        attributes=tuple(table.others),
+        images=table.root,
+        file_endings=(config.source.suffix.lower(),),
+        tested_on="made-up tables",
+    )
+
+
+if __name__ == "__main__":
+    program.main(Config, data_set, __doc__)

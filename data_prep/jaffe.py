@@ -1,0 +1,51 @@
+r"""JAFFE to a manifest, with its ten persons as subjects.
+
+    python data_prep/jaffe.py jaffe/ OUT
+
+Reads the files' names, e.g. KA.AN1.39.tiff: person, expression and take, number. All is
+one training part; papers test on all of it after training elsewhere, or leave one
+person out (`--protocol leave_one_subject_out` of the recipes).
+"""
+
+from importing import program
+from importing.data_set import DataSet, Face
+from importing.source import images_below
+
+LABELS = {
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happiness",
+    "NE": "neutral",
+    "SA": "sadness",
+    "SU": "surprise",
+}
+
+
+def faces(folder):
+    """A `Face` for each image whose name is of the data set's form."""
+    for path in images_below(folder):
+        name = path.relative_to(folder).as_posix()
+        parts = path.stem.split(".")
+        if len(parts) < 2 or len(parts[0]) != 2:
+            yield name, "its name is not PERSON.EXPRESSION.NUMBER"
+            continue
+        yield Face(name, parts[1][:2], "train", parts[0])
+
+
+DATA_SET = DataSet(
+    name="JAFFE",
+    request="Get it from zenodo.org/records/3451524, on request to its authors.",
+    notice=(
+        "JAFFE: for non-commercial research only, on request to its authors; not to be "
+        "passed on, few images may be printed, and papers must cite Lyons et al., 1998 "
+        "and 2021."
+    ),
+    faces=faces,
+    labels=LABELS,
+    totals={"train": 213},
+    totals_source="the paper of omni-supervised FER (213 images of 10 persons)",
+)
+
+if __name__ == "__main__":
+    program.main(program.Config, lambda config: DATA_SET, __doc__)

@@ -1,0 +1,254 @@
+"""CIFAR, SVHN, and the importers of any folder, table or video."""
+
+import csv
+import pathlib
+
+import numpy as np
+import pytest
+import scipy.io
+from importer_runs import rows, run, save
+
+from kerasfer.data import read_manifest, training_dataset
+from kerasfer.faces import cv2
+
+
+def reasons(out):
+    return {row["path"]: row["reason"] for row in rows(out / "rejected.csv")}
+
+
+# --- CIFAR and SVHN ---
+
+
+def cifar_record(labels, level):
+    """Red, green and blue planes of levels level, level + 1, level + 2."""
+    planes = np.repeat([level, level + 1, level + 2], 32 * 32)
+    return bytes(labels) + planes.astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_cifar(tmp_path, fine):
+    root = tmp_path / "cifar"
+    root.mkdir()
+    names = ("airplane", "automobile", "bird")
+    if fine:
+        (root / "fine_label_names.txt").write_text("\n".join(names) + "\n\n")
+        files = {"train.bin": 3, "test.bin": 2}
+    else:
+        (root / "batches.meta.txt").write_text("\n".join(names) + "\n\n")
+        files = {f"data_batch_{k}.bin": 1 for k in range(1, 6)} | {"test_batch.bin": 1}
+    for name, count in files.items():
+        labels = [[19, k % 3] if fine else [k % 3] for k in range(count)]
+        records = [cifar_record(label, 100 + label[-1]) for label in labels]
+        (root / name).write_bytes(b"".join(records))
+    code, output = run("cifar", root, tmp_path / "out")
+    assert code == 0 and "instead of 50000" in output, output
+    found = rows(tmp_path / "out/manifest.csv")
+    assert len(found) == (5 if fine else 6)
+    if fine:
+        assert [row["label"] for row in found] == [*names, *names[:2]]
+        assert [row["split"] for row in found] == ["train"] * 3 + ["test"] * 2
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    level = 100 + (manifest.class_names.index("bird") if fine else 0)
+    image = manifest.image(2)
+    assert image.shape == (32, 32, 3)
+    assert image[0, 0].tolist() == [level, level + 1, level + 2]  # RGB
+    (root / "test.bin" if fine else root / "test_batch.bin").write_bytes(b"x" * 100)
+    code, output = run("cifar", root, tmp_path / "cut")
+    assert code == 1 and "is cut off: 100 bytes" in output
+
+
+def test_cifar_of_pickles_is_refused(tmp_path):
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    (tmp_path / "cifar-10-batches-py/data_batch_1").write_bytes(b"x")
+    code, output = run("cifar", tmp_path, tmp_path / "out")
+    assert code == 1 and "made of pickles" in output and "binary version" in output
+
+
+def test_svhn(tmp_path):
+    root = tmp_path / "SVHN"
+    root.mkdir()
+    for part, labels in (("train", [1, 9, 10]), ("test", [10]), ("extra", [2, 3])):
+        images = np.zeros((32, 32, 3, len(labels)), np.uint8)
+        images += np.arange(1, 4, dtype=np.uint8)[:, None]  # red 1, green 2, blue 3
+        content = {"X": images, "y": np.array(labels, np.uint8)[:, None]}
+        scipy.io.savemat(root / f"{part}_32x32.mat", content)
+    code, output = run("svhn", root, tmp_path / "out", "--extra")
+    assert code == 0 and "train: 3 instead of 73257" in output, output
+    found = rows(tmp_path / "out/manifest.csv")
+    assert [(row["split"], row["label"]) for row in found] == [
+        ("train", "1"),
+        ("train", "9"),
+        ("train", "0"),
+        ("test", "0"),
+        ("unlabeled", "2"),
+        ("unlabeled", "3"),
+    ]
+    image = read_manifest(tmp_path / "out/manifest.csv").image(0)
+    assert image.shape == (32, 32, 3) and image[5, 5].tolist() == [1, 2, 3]
+    (root / "train_32x32.mat").write_bytes(b"no matrix")
+    code, output = run("svhn", root, tmp_path / "none")
+    assert code == 1 and "is not a file of SVHN" in output
+
+
+# --- a folder ---
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "my faces"
+    for split in ("train", "Val"):
+        for label in ("Happy", "sad", "bored ä"):
+            save(root / split / label / "1.png", 50)
+            save(root / split / label / "deeper" / "2.JPG", 50)
+    save(root / "alone.png")
+    (root / "loop").symlink_to(root)
+    return root
+
+
+def test_a_folder_by_its_layout(folder, tmp_path):
+    code, output = run(
+        "from_folder", folder, tmp_path / "out", "--layout", "split/class"
+    )
+    assert code == 0, output
+    found = rows(tmp_path / "out/manifest.csv")
+    assert len(found) == 12
+    labels = {(row["original_label"], row["label"]) for row in found}
+    assert labels == {
+        ("Happy", "happiness"),
+        ("sad", "sadness"),
+        ("bored ä", "bored ä"),
+    }
+    assert {row["split"] for row in found} == {"train", "validation"}
+    assert reasons(tmp_path / "out") == {"alone.png": "it does not lie in split/class/"}
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert manifest.class_names == ("bored ä", "happiness", "sadness")
+    assert int(manifest.image(0).mean()) == 50
+
+
+def test_a_folder_without_a_layout_is_unlabelled(folder, tmp_path):
+    code, output = run(
+        "from_folder", folder, tmp_path / "out", "--licence", "mine alone"
+    )
+    assert code == 0, output
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert len(manifest) == 13 and set(manifest.parts) == {"unlabeled"}
+    notice = (tmp_path / "out/LICENCE_NOTICE.txt").read_text()
+    assert notice == "Images of my faces: mine alone\n"
+    code, output = run("from_folder", folder, tmp_path / "x", "--layout", "klass")
+    assert code == 2 and "expected class, split, subject, -" in output
+
+
+# --- a table ---
+
+
+@pytest.fixture
+def table(tmp_path):
+    for k in range(5):
+        save(tmp_path / f"data/pictures/{k}.jpg", 40 * k)
+    path = tmp_path / "data/labels.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter=";").writerows(
+            [
+                ["image", "emotion", "who", "age", "label"],
+                ["pictures/0.jpg", "Angry", "p1", "7", "odd"],
+                ["pictures/1.jpg", "", "p2", "", ""],
+                [str(tmp_path / "data/pictures/2.jpg"), "fear", "p2", "9", ""],
+                ["pictures/9.jpg", "fear", "p2", "9", ""],
+                ["../data/pictures/3.jpg", "fear", "p2", "9", ""],
+                ["pictures/4.jpg", "fear"],
+                ["pictures/0.jpg", "fear", "p1", "7", ""],
+            ]
+        )
+    (tmp_path / "data/LICENCE_NOTICE.txt").write_text("for tests\nonly\n")
+    return path
+
+
+COLUMNS = "--path image --label emotion --subject who --delimiter ;".split()
+
+
+def test_a_table(table, tmp_path):
+    code, output = run("from_csv", table, tmp_path / "out", *COLUMNS)
+    assert code == 0, output
+    found = rows(tmp_path / "out/manifest.csv")
+    kept = [(row["label"], row["subject"], row["age"]) for row in found]
+    assert kept == [("anger", "p1", "7"), ("", "p2", ""), ("fear", "p2", "9")]
+    assert [*reasons(tmp_path / "out").items()] == [
+        ("pictures/9.jpg", "its file is not there"),
+        ("../data/pictures/3.jpg", "its name leaves the folder of the source"),
+        ("pictures/4.jpg", "its row has not 5 columns"),
+        ("pictures/0.jpg", "another image of that name comes before it"),
+    ]
+    assert (tmp_path / "out/LICENCE_NOTICE.txt").read_text() == "for tests\nonly\n"
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert abs(int(manifest.image(2).mean()) - 80) <= 2
+    code, output = run("from_csv", table, tmp_path / "x", "--delimiter", ";")
+    assert code == 1 and "no column 'path'. Received: image, emotion" in output
+
+
+def test_a_manifest_is_packed_into_shards_and_trained_on(table, tmp_path):
+    run("from_csv", table, tmp_path / "out", *COLUMNS)
+    code, output = run(
+        "from_csv", tmp_path / "out/manifest.csv", tmp_path / "packed", "--root", "/",
+        "--output", "tfrecord",
+    )  # fmt: skip
+    assert code == 0, output
+    packed = read_manifest(tmp_path / "packed/manifest.csv")
+    plain = read_manifest(tmp_path / "out/manifest.csv")
+    assert packed.labels.tolist() == plain.labels.tolist()
+    assert [name.partition("#")[0] for name in packed.names] == (
+        ["shards/000000.tfrecord"] * 3
+    )
+    shard = tmp_path / "packed/shards/000000.tfrecord"
+    for row in range(3):
+        np.testing.assert_array_equal(packed.image(row), plain.image(row))
+        encoded = pathlib.Path(plain.path(row)).read_bytes()
+        assert encoded in shard.read_bytes()  # as it was, not encoded again
+    assert rows(tmp_path / "packed/manifest.csv")[0]["age"] == "7"
+    (batch, _), *_ = training_dataset(packed, packed, ("weak",), batch_size=2).take(1)
+    assert batch["weak"].shape == (2, 12, 10, 3)
+
+
+def test_more_than_a_thousand_images_fill_several_shards(tmp_path):
+    root = tmp_path / "many"
+    save(root / "0000.png")
+    for k in range(1, 1002):
+        (root / f"{k:04d}.png").hardlink_to(root / "0000.png")
+    code, output = run("from_folder", root, tmp_path / "out", "--output", "tfrecord")
+    assert code == 0, output
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert manifest.names[999].startswith("shards/000000.tfrecord#")
+    assert manifest.names[1000] == "shards/000001.tfrecord#0"
+    assert manifest.image(1001).shape == (12, 10, 3)
+
+
+# --- videos ---
+
+
+def test_frames_of_videos(tmp_path):
+    clips = tmp_path / "clips"
+    (clips / "deep").mkdir(parents=True)
+    for name, frames in (("a.avi", 10), ("deep/b.avi", 4)):
+        film = cv2.VideoWriter(
+            str(clips / name), cv2.VideoWriter_fourcc(*"MJPG"), 25, (32, 32)
+        )
+        for k in range(frames):
+            film.write(np.full((32, 32, 3), 20 * k, np.uint8))
+        film.release()
+    (clips / "broken.mp4").write_bytes(b"no film")
+    code, output = run("from_video", clips, tmp_path / "out", "--every", "3")
+    assert code == 0, output
+    found = rows(tmp_path / "out/manifest.csv")
+    frames = [(row["subject"], row["frame"]) for row in found]
+    assert frames == [("a.avi", str(k)) for k in (0, 3, 6, 9)] + [
+        ("deep/b.avi", "0"),
+        ("deep/b.avi", "3"),
+    ]
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert abs(int(manifest.image(2).mean()) - 120) <= 4
+    assert reasons(tmp_path / "out") == {"broken.mp4": "no frame of it can be read"}
+    code, output = run(
+        "from_video", clips / "a.avi", tmp_path / "one", "--every", "1", "--most", "2"
+    )
+    assert code == 0 and len(rows(tmp_path / "one/manifest.csv")) == 2
+    code, output = run("from_video", clips, tmp_path / "x", "--every", "0")
+    assert code == 2 and "--every and --most must be at least 1" in output
