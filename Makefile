@@ -35,8 +35,8 @@ $(VENV)/run: requirements.txt setup.py
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-$(VENV)/test: $(VENV)/run requirements-test.txt requirements-export.txt
-	$(VENV)/bin/pip install --quiet -r requirements-test.txt
+$(VENV)/test: $(VENV)/run requirements-test.txt requirements-export.txt requirements-beam.txt
+	$(VENV)/bin/pip install --quiet -r requirements-test.txt -r requirements-beam.txt
 	touch $@
 
 $(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-export.txt setup.py

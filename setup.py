@@ -27,6 +27,7 @@ setup(
     python_requires=">=3.10",
     install_requires=requirements("requirements.txt"),
     extras_require={
+        "beam": requirements("requirements-beam.txt"),
         "export": requirements("requirements-export.txt"),
         "test": requirements("requirements-test.txt"),
     },

@@ -4,11 +4,12 @@ r"""Photos to aligned faces: finds them, cuts them out alike, writes a manifest.
     python data_prep/detect_and_align.py PHOTOS OUT --crop arcface --size 112 --resume
 
 PHOTOS is a folder of pictures, a CSV with a column `path` (its other columns, such as
-label, subject and split, go into the manifest), or a .txt with a path a line. OUT gets
-images/, manifest.csv (path, those columns, source, box, landmarks, confidence, detector
-and version, template, size, hash of the source), rejected.csv (path, reason) and
-crop.json, which recipes/export.py stores in a model, so that photos are cut out for it
-as these were.
+label, subject and split, go into the manifest; a path may point into a TFRecord shard),
+or a .txt with a path a line. OUT gets images/ (or, with --output tfrecord, shards/),
+manifest.csv (path, those columns, source, box, landmarks, confidence, detector and
+version, template, size, hash of the source), rejected.csv (path, reason) and crop.json,
+which recipes/export.py stores in a model, so that photos are cut out for it as these
+were.
 
 The work is done in shards. Each is written whole or not at all, whatever is killed;
 --resume goes on with those that are missing, and the result is the same to the byte
@@ -49,6 +50,10 @@ class Config:
     """Of a face; less sure ones are left out."""
     min_side: int = 20
     """Of a face's box in pixels; smaller ones are left out."""
+    output: Literal["files", "tfrecord"] = "files"
+    """A file a crop, or a TFRecord file a shard."""
+    encoding: Literal["png", "jpeg"] = "png"
+    """Of the crops; jpeg (quality 95) takes about a fifth of the space."""
     jobs: int = 1
     """Processes, of one core each."""
     shard_size: int = 200

@@ -21,11 +21,12 @@ from kerasfer.faces import cv2, read_image
 
 DATA_PREP = pathlib.Path(__file__).parent.parent / "data_prep"
 PROGRAM = DATA_PREP / "detect_and_align.py"
+BEAM = DATA_PREP / "detect_and_align_beam.py"
 
 
-def started(*arguments):
+def started(*arguments, program=PROGRAM):
     return subprocess.Popen(
-        [sys.executable, str(PROGRAM), *map(str, arguments)],
+        [sys.executable, str(program), *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -34,8 +35,8 @@ def started(*arguments):
     )
 
 
-def align(*arguments):
-    process = started(*arguments)
+def align(*arguments, program=PROGRAM):
+    process = started(*arguments, program=program)
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
@@ -169,6 +170,56 @@ def test_a_kill_changes_no_byte(photos, undisturbed, tmp_path, shards_until_kill
 
 
 @pytest.mark.slow
+def test_beam_writes_the_same_bytes(photos, undisturbed, tmp_path):
+    pytest.importorskip("apache_beam")
+    out = tmp_path / "out"
+    code, output = align(
+        photos, out, "--shard-size", 1, "--", "--runner", "DirectRunner",
+        "--direct_num_workers", 2, program=BEAM,
+    )  # fmt: skip
+    assert code == 0, output
+    assert digests(out) == digests(undisturbed)
+
+
+@pytest.mark.slow
+def test_shards_hold_the_crops_that_files_hold(photos, undisturbed, tmp_path):
+    out = tmp_path / "out"
+    flags = [photos, out, "--shard-size", 5, "--output", "tfrecord", "--jobs", 2]
+    process = started(*flags)
+    while process.poll() is None and not [*out.glob(".shards/0*.json")]:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    code, output = align(*flags, "--resume")
+    assert code == 0, output
+    packed = read_manifest(out / "manifest.csv")
+    plain = read_manifest(undisturbed / "manifest.csv")
+    assert len(packed) == len(plain) and not (out / "images").exists()
+    assert packed.names[0] == "shards/000000.tfrecord#0"
+    for row in range(len(plain)):
+        np.testing.assert_array_equal(packed.image(row), plain.image(row))
+    facts = [{**row, "path": ""} for row in rows(out / "manifest.csv")]
+    assert facts == [{**row, "path": ""} for row in rows(undisturbed / "manifest.csv")]
+
+
+def test_beam_without_its_package(tmp_path):
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((9, 9, 3)))[1])
+    (tmp_path / "apache_beam.py").write_text("raise ImportError('none here')")
+    code = (
+        "import runpy, sys; sys.path[:0] = sys.argv[1:3]; "
+        "sys.argv = ['x', sys.argv[2], sys.argv[2] + '/out', '--detector', 'none']; "
+        "runpy.run_module('detect_and_align_beam', run_name='__main__')"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(DATA_PREP), str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 1
+    assert "pip install -r requirements-beam.txt" in process.stderr
+
+
+@pytest.mark.slow
 def test_a_begun_folder_is_not_taken_for_another(photos, undisturbed, tmp_path):
     before = digests(undisturbed)
     for flags, message in (
@@ -249,6 +300,42 @@ def test_odd_files_cost_their_neighbours_nothing(tmp_path):
         assert read_image(out / row["path"]).shape == (24, 24, 3)
     upright = read_image(folder / "good/turned.jpg")
     assert upright.shape == (30, 40, 3)  # as the tag says
+
+
+def test_bytes_of_pictures_that_are_as_asked_are_kept(tmp_path):
+    folder, out, packed = tmp_path / "in", tmp_path / "out", tmp_path / "packed"
+    folder.mkdir()
+    (tmp_path / "in/LICENCE_NOTICE.txt").write_text("only here\n")
+    image = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    jpg = cv2.imencode(".jpg", image)[1].tobytes()
+    larger = cv2.imencode(".jpg", np.zeros((25, 24, 3)))[1].tobytes()
+    (folder / "a.jpg").write_bytes(jpg)
+    (folder / "b.jpg").write_bytes(larger)
+    (folder / "table.csv").write_text("path,label\na.jpg,fear\nb.jpg,anger\n")
+    flags = ["--detector", "none", "--size", 24, "--encoding", "jpeg"]
+    code, output = align(folder / "table.csv", out, *flags)
+    assert code == 0, output
+    assert (out / "images/a.jpg").read_bytes() == jpg
+    assert read_image(out / "images/b.jpg").shape == (24, 24, 3)
+    assert (out / "LICENCE_NOTICE.txt").read_text() == "only here\n"
+    # From files to shards, and from shards on.
+    more = ["--output", "tfrecord", "--shard-size", 1]
+    code, output = align(out / "manifest.csv", packed, *flags, *more)
+    assert code == 1 and "gets of its own" in output
+    (out / "short.csv").write_text("path,label\nimages/a.jpg,fear\nimages/b.jpg,x\n")
+    code, output = align(out / "short.csv", packed, *flags, *more)
+    assert code == 0, output
+    assert jpg in (packed / "shards/000000.tfrecord").read_bytes()
+    table = packed / "again.csv"
+    table.write_text("path\nshards/000001.tfrecord#0\nshards/000000.tfrecord#5\n")
+    code, output = align(table, tmp_path / "again", *flags)
+    assert code == 0, output
+    (row,) = rows(tmp_path / "again/manifest.csv")
+    kept = (out / "images/b.jpg").read_bytes()
+    assert (tmp_path / "again" / row["path"]).read_bytes() == kept
+    assert read_manifest(tmp_path / "again/manifest.csv").image(0).shape == (24, 24, 3)
+    (refused,) = rows(tmp_path / "again/rejected.csv")
+    assert "no record of an image begins there" in refused["reason"]
 
 
 def test_a_list_and_names_that_leave_the_folder(tmp_path):

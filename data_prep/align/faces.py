@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 from kerasfer.alignment import CROPS, LANDMARKS, cut_out
+from kerasfer.data.records import is_record, read_record
 from kerasfer.faces import cv2, decode_image, resize, with_channels
 
 BOX = ("box_x", "box_y", "box_width", "box_height")
@@ -25,6 +26,9 @@ FACTS = (
 """Columns of the manifest beyond those of the source."""
 
 _MOST_PIXELS = 200_000_000
+ENCODINGS = {"png": ".png", "jpeg": ".jpg"}
+_MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8\xff"}
+_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
 class Rejected(Exception):
@@ -44,7 +48,10 @@ class Aligner:
         self.detect, self.version = _detector(settings)
 
     def __call__(self, picture):
-        """The crop as the bytes of a PNG, its facts, and a remark or an empty text.
+        """The crop's bytes, its facts, and a remark or an empty text.
+
+        The bytes of a picture that is aligned already, and has the size, colours and
+        encoding asked for, are kept as they are.
 
         Raises:
             Rejected: with the reason.
@@ -68,9 +75,9 @@ class Aligner:
             "size": self.settings["size"],
             "source_sha256": hashlib.sha256(encoded).hexdigest(),
         }
-        if result.shape[2] == 3:
-            result = cv2.cvtColor(result, cv2.COLOR_RGB2BGR)
-        return cv2.imencode(".png", result)[1].tobytes(), facts, remark
+        encoding = self.settings["encoding"]
+        is_kept = result is image and encoded.startswith(_MAGIC[encoding])
+        return encoded if is_kept else _encoded(result, encoding), facts, remark
 
     def _face(self, image):
         if self.detect is None:
@@ -90,6 +97,13 @@ class Aligner:
         kept = int(np.argmax(areas))
         remark = f"several faces: {len(large)}; the largest was kept, number {kept + 1}"
         return large[kept], f"{remark} from the left"
+
+
+def _encoded(image, encoding):
+    if image.shape[2] == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    quality = _QUALITY if encoding == "jpeg" else []
+    return cv2.imencode(ENCODINGS[encoding], image, quality)[1].tobytes()
 
 
 def crop_of(settings):
@@ -121,6 +135,8 @@ def _bytes_of(picture):
     if not picture.target:
         raise Rejected("its name leaves the folder of the source")
     try:
+        if is_record(picture.path):
+            return read_record(picture.path)
         return pathlib.Path(picture.path).read_bytes()
     except (OSError, ValueError) as error:
         raise Rejected(f"unreadable: {getattr(error, 'strerror', error)}") from None

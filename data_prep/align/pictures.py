@@ -22,8 +22,12 @@ class Picture(typing.NamedTuple):
     """What else the source says of it."""
 
 
-def read_pictures(source):
+def read_pictures(source, ending=".png"):
     """The pictures of a source, in the order of a CSV or list, else of their names.
+
+    Args:
+        source: folder, CSV or list.
+        ending: of the crops' names.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -46,9 +50,10 @@ def read_pictures(source):
     name, count = collections.Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{source}: {name!r} is there {count} times.")
+    targets = _targets(names, ending)
     return [
         Picture(name, str(root / name), target, _without_path(row))
-        for name, target, row in zip(names, _targets(names), rows, strict=True)
+        for name, target, row in zip(names, targets, rows, strict=True)
     ]
 
 
@@ -87,7 +92,7 @@ def _rows_of(path):
     return rows
 
 
-def _targets(names):
+def _targets(names, ending):
     """images/<name>.png; with the whole name where two differ by their ending alone."""
     paths = [pathlib.PurePosixPath(name.replace("\\", "/")) for name in names]
     stems = collections.Counter(str(path.with_suffix("")).lower() for path in paths)
@@ -99,6 +104,6 @@ def _targets(names):
         parts = path.parts[1:] if path.is_absolute() else path.parts
         inner = pathlib.PurePosixPath("images", *parts)
         is_alone = stems[str(path.with_suffix("")).lower()] == 1
-        named = inner.with_suffix(".png") if is_alone else f"{inner}.png"
+        named = inner.with_suffix(ending) if is_alone else f"{inner}{ending}"
         targets.append(str(named))
     return targets

@@ -6,22 +6,29 @@ import dataclasses
 import json
 import multiprocessing
 
-from align.faces import FACTS, crop_of
+from align.faces import ENCODINGS, FACTS, crop_of
 from align.pictures import read_pictures
-from align.shards import do_shard, open_folder, record_path, settings_of, start_worker
+from align.shards import open_folder, record_path, settings_of
+from align.workers import start_worker, work
+from kerasfer.licences import licence_notes, write_notice
 from kerasfer.safe_write import written_aside
 
 MANIFEST, REJECTED, CROP = "manifest.csv", "rejected.csv", "crop.json"
 
 
-def run(config):
+def run(config, do=None):
     """Does the shards that are this program's and missing; assembles what is whole.
+
+    Args:
+        config: of `detect_and_align.py`.
+        do: function of the config, the settings, and (number, pictures) pairs, that
+            does shards; None is by processes of this machine.
 
     Raises:
         ValueError: columns of the source that the manifest has itself; see also
             `align.pictures.read_pictures` and `align.shards.open_folder`.
     """
-    pictures = read_pictures(config.source)
+    pictures = read_pictures(config.source, ENCODINGS[config.encoding])
     columns = [*pictures[0].columns]
     if clash := set(columns) & {"path", *FACTS}:
         raise ValueError(
@@ -33,26 +40,25 @@ def run(config):
     starts = range(0, len(pictures), config.shard_size)
     shards = [pictures[start : start + config.shard_size] for start in starts]
     missing = [
-        number
+        (number, shards[number])
         for number in range(len(shards))
         if number % config.num_shards == config.shard_index
         and not record_path(config.out, number).exists()
     ]
-    _do(config, settings, shards, missing)
+    if missing:
+        (do or _in_processes)(config, settings, missing)
     if not all(record_path(config.out, n).exists() for n in range(len(shards))):
         print("Other parts of the work are not done; who ends last writes the rest.")
         return
-    _assemble(config.out, settings, columns, len(shards))
+    _assemble(config, settings, columns, len(shards))
 
 
-def _do(config, settings, shards, missing):
+def _in_processes(config, settings, missing):
     from tqdm import tqdm
 
-    if not missing:
-        return
     jobs = min(config.jobs, len(missing))
     with (
-        tqdm(total=sum(len(shards[n]) for n in missing), unit="picture") as bar,
+        tqdm(total=sum(len(p) for _, p in missing), unit="picture") as bar,
         concurrent.futures.ProcessPoolExecutor(
             jobs,
             multiprocessing.get_context("spawn"),  # TensorFlow does not survive a fork
@@ -61,8 +67,8 @@ def _do(config, settings, shards, missing):
         ) as pool,
     ):
         futures = [
-            pool.submit(do_shard, config.out, number, shards[number])
-            for number in missing
+            pool.submit(work, config.out, number, pictures)
+            for number, pictures in missing
         ]
         try:
             for future in concurrent.futures.as_completed(futures):
@@ -77,8 +83,9 @@ def _do(config, settings, shards, missing):
             raise
 
 
-def _assemble(out, settings, columns, count):
-    """manifest.csv, rejected.csv and crop.json, of the records of all shards."""
+def _assemble(config, settings, columns, count):
+    """manifest.csv and what stands beside it, of the records of all shards."""
+    out = config.out
     header = ["path", *columns, *FACTS]
     kept = refused = 0
     with (
@@ -101,4 +108,5 @@ def _assemble(out, settings, columns, count):
             refused += len(record["rejected"])
     with written_aside(out / CROP) as aside:
         aside.write_text(json.dumps(dataclasses.asdict(crop_of(settings)), indent=1))
+    write_notice(out, licence_notes(config.source))
     print(f"{kept} faces, {refused} rows of rejected.csv. {out / MANIFEST}")

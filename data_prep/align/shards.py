@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import pathlib
 
-from align.faces import Aligner, Rejected
+from align.crops import crops_of_shard
+from align.faces import Rejected
 from kerasfer.safe_write import written_aside
 
 FOLDER = ".shards"
@@ -21,6 +21,8 @@ _SETTINGS = (
     "faces",
     "min_confidence",
     "min_side",
+    "output",
+    "encoding",
     "shard_size",
 )
 
@@ -70,45 +72,29 @@ def record_path(out, number):
     return out / FOLDER / f"{number:06d}.json"
 
 
-_aligner = None  # of this process
-
-
-def start_worker(settings):
-    """Loads the networks once a process.
-
-    On one core, always: sums over several are added in another order, and the result
-    must not hang on how many processes there are.
-    """
-    import tensorflow as tf
-
-    from kerasfer.faces import cv2
-
-    global _aligner
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    cv2.setNumThreads(1)
-    _aligner = Aligner(settings)
-
-
-def do_shard(out, number, pictures):
+def do_shard(aligner, out, number, pictures):
     """Writes the crops of a shard, then its record; how many pictures it had.
 
     Doing it again writes the same bytes.
+
+    Args:
+        aligner: `align.faces.Aligner`.
+        out: the folder.
+        number: of the shard.
+        pictures: list of `align.pictures.Picture`.
     """
     rows, rejected = [], []
-    for picture in pictures:
-        try:
-            encoded, facts, remark = _aligner(picture)
-        except Rejected as reason:
-            rejected.append({"path": picture.name, "reason": str(reason)})
-            continue
-        path = pathlib.Path(out) / picture.target
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(path) as aside:
-            aside.write_bytes(encoded)
-        rows.append({"path": picture.target, **picture.columns, **facts})
-        if remark:
-            rejected.append({"path": picture.name, "reason": remark})
+    with crops_of_shard(out, number, aligner.settings["output"]) as write:
+        for picture in pictures:
+            try:
+                encoded, facts, remark = aligner(picture)
+            except Rejected as reason:
+                rejected.append({"path": picture.name, "reason": str(reason)})
+                continue
+            path = write(picture, encoded)
+            rows.append({"path": path, **picture.columns, **facts})
+            if remark:
+                rejected.append({"path": picture.name, "reason": remark})
     with written_aside(record_path(out, number)) as aside:
         aside.write_text(json.dumps({"rows": rows, "rejected": rejected}))
     return len(pictures)

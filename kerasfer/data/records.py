@@ -8,12 +8,13 @@ stays a pure function of seed and step, and a shuffled order needs no buffer.
 """
 
 import os
+import re
 import struct
 
 import tensorflow as tf
 
 ENDING = ".tfrecord"
-_MARK = f"{ENDING}#"
+_RECORD = re.compile(r"\.tfrecord#\d+$")
 _HEADER = struct.Struct("<QI")  # length of the data, checksum of the length
 _FOOTER = 4  # checksum of the data
 
@@ -24,7 +25,7 @@ def is_record(name):
     >>> is_record("shards/000012.tfrecord#52011"), is_record("face.png")
     (True, False)
     """
-    return _MARK in name
+    return _RECORD.search(str(name)) is not None
 
 
 def shard_of(name):
@@ -39,7 +40,7 @@ def shard_of(name):
     stem, _, offset = str(name).rpartition("#")
     if not offset.isdecimal():
         raise ValueError(
-            f"Expected SHARD{_MARK}OFFSET, an offset in bytes. Received: {name!r}."
+            f"Expected SHARD{ENDING}#OFFSET, an offset in bytes. Received: {name!r}."
         )
     return stem, int(offset)
 
