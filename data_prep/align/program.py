@@ -56,28 +56,36 @@ def run(config, do=None):
 def _in_processes(config, settings, missing):
     from tqdm import tqdm
 
-    jobs = min(config.jobs, len(missing))
-    with (
-        tqdm(total=sum(len(p) for _, p in missing), unit="picture") as bar,
-        concurrent.futures.ProcessPoolExecutor(
-            jobs,
-            multiprocessing.get_context("spawn"),  # TensorFlow does not survive a fork
-            start_worker,
-            (settings,),
-        ) as pool,
-    ):
-        futures = [
-            pool.submit(work, config.out, number, pictures)
-            for number, pictures in missing
-        ]
+    with tqdm(total=sum(len(p) for _, p in missing), unit="picture") as bar:
+        if config.jobs == 1:
+            start_worker(settings)
+            for number, pictures in missing:
+                bar.update(work(config.out, number, pictures))
+            return
         try:
-            for future in concurrent.futures.as_completed(futures):
+            for future in _submitted(config, settings, missing):
                 bar.update(future.result())
         except concurrent.futures.BrokenExecutor:
             raise OSError(
                 "a process ended from outside (killed, or out of memory). Whole shards "
                 "are kept: go on with --resume, with fewer --jobs if memory was short."
             ) from None
+
+
+def _submitted(config, settings, missing):
+    """The shards' futures, as they are done by `--jobs` processes."""
+    with concurrent.futures.ProcessPoolExecutor(
+        min(config.jobs, len(missing)),
+        multiprocessing.get_context("spawn"),  # TensorFlow does not survive a fork
+        start_worker,
+        (settings,),
+    ) as pool:
+        futures = [
+            pool.submit(work, config.out, number, pictures)
+            for number, pictures in missing
+        ]
+        try:
+            yield from concurrent.futures.as_completed(futures)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

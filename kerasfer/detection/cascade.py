@@ -7,6 +7,7 @@ does not hang on a batch; and the networks run as graphs on what is there, inste
 operation by operation.
 """
 
+import functools
 import typing
 
 import numpy as np
@@ -21,6 +22,10 @@ _CELL, _STRIDE = 12, 2  # of the proposal network: what it sees, and its step
 _FACTOR = 0.709  # from one size of the photo to the next: half the area
 _SMALLEST_FACE = 20  # pixels
 _PROPOSAL_SCORE, _REFINED_SCORE, _FINAL_SCORE = 0.6, 0.7, 0.8
+# Photos of a graph come in fours, filled up by blank ones: a graph for each number of
+# them would take as long to compile as dozens of photos take.
+_A_GRAPH, _BLANK = 4, np.zeros((1, _CELL, _CELL, 3), np.float32)
+_PHOTO = tf.TensorSpec((1, None, None, 3), tf.float32)
 _WITHIN_SIZE, _ACROSS_SIZES = 0.5, 0.7  # overlaps above which the worse box goes
 
 
@@ -47,11 +52,13 @@ class Cascade:
         # found.
         mtcnn = require("mtcnn", "Finding faces", "mtcnn")
         propose, refine, finish = (stage.model for stage in mtcnn.MTCNN().stages)
-        photo = tf.TensorSpec((1, None, None, 3), tf.float32)
         boxes = tf.TensorSpec((None, 4), tf.float32)
-        self._propose = _compiled(_on_photo(propose), photo)
-        self._refine = _compiled(_on_patches(refine, 24), photo, boxes)
-        self._finish = _compiled(_on_patches(finish, 48), photo, boxes)
+        # One graph for all sizes of a photo, which then run side by side.
+        self._propose = functools.lru_cache(maxsize=None)(
+            lambda count: _compiled(_on_photos(propose), *[_PHOTO] * count)
+        )
+        self._refine = _compiled(_on_patches(refine, 24), _PHOTO, boxes)
+        self._finish = _compiled(_on_patches(finish, 48), _PHOTO, boxes)
 
     def __call__(self, image):
         """The faces of a photo, uint8 (height, width, 3), RGB."""
@@ -65,22 +72,20 @@ class Cascade:
 
     def _proposals(self, photo):
         """Squares that may be faces, from the photo in many sizes."""
-        found = [self._proposals_at(photo, scale) for scale in _scales(photo.shape[:2])]
-        boxes = np.concatenate([np.zeros((0, 4)), *(boxes for boxes, _ in found)])
-        scores = np.concatenate([np.zeros(0), *(scores for _, scores in found)])
+        scales = _scales(photo.shape[:2])
+        if not len(scales):
+            return np.zeros((0, 4))
+        photos = [_resized(photo, scale) for scale in scales]
+        photos += [_BLANK] * (-len(photos) % _A_GRAPH)
+        outputs = self._propose(len(photos))(*photos)
+        found = [
+            _faces_of_cells(offsets[0], scores[0], scale)
+            for scale, offsets, scores in zip(
+                scales, outputs[::2], outputs[1::2], strict=False
+            )
+        ]
+        boxes, scores = map(np.concatenate, zip(*found, strict=True))
         return squared(boxes[best_of_each(boxes, scores, _ACROSS_SIZES)])
-
-    def _proposals_at(self, photo, scale):
-        height, width = (int(side * scale) for side in photo.shape[:2])
-        small = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
-        offsets, scores = (array[0] for array in self._propose(small[None]))
-        rows, columns = np.nonzero(scores[..., 1] > _PROPOSAL_SCORE)
-        corners = np.stack([columns, rows], 1) * _STRIDE
-        cells = np.concatenate([corners + 1, corners + _CELL], 1)
-        boxes = cells + offsets[rows, columns] * (_CELL - 1)
-        scores = scores[rows, columns, 1]
-        kept = best_of_each(boxes, scores, _WITHIN_SIZE)
-        return boxes[kept] / scale, scores[kept]
 
     def _refined(self, photo, boxes):
         """Squares that are likely faces, moved to where these are."""
@@ -108,8 +113,30 @@ def _scales(shape):
     return _CELL / _SMALLEST_FACE * _FACTOR ** np.arange(max(count, 0))
 
 
-def _on_photo(network):
-    """The proposal network, by its layers.
+def _resized(photo, scale):
+    height, width = (int(side * scale) for side in photo.shape[:2])
+    return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)[None]
+
+
+def _faces_of_cells(offsets, scores, scale):
+    """Boxes that may be faces, and their scores, in the photo's own size.
+
+    Args:
+        offsets: float (rows, columns, 4), of the box from the cell.
+        scores: float (rows, columns, 2), of no face and a face.
+        scale: by which the photo was made smaller.
+    """
+    rows, columns = np.nonzero(scores[..., 1] > _PROPOSAL_SCORE)
+    corners = np.stack([columns, rows], 1) * _STRIDE
+    cells = np.concatenate([corners + 1, corners + _CELL], 1)
+    boxes = cells + offsets[rows, columns] * (_CELL - 1)
+    scores = scores[rows, columns, 1]
+    kept = best_of_each(boxes, scores, _WITHIN_SIZE)
+    return boxes[kept] / scale, scores[kept]
+
+
+def _on_photos(network):
+    """The proposal network on photos of any sizes, by its layers.
 
     Its few channels on a whole photo are memory traffic: Keras' PReLU passes over them
     five times, this two or three.
@@ -118,12 +145,15 @@ def _on_photo(network):
     def rectified(x, prelu):
         return tf.where(x > 0, x, x * tf.convert_to_tensor(prelu.alpha))
 
-    def call(photo):
-        x = rectified(network.conv1(photo), network.prelu1)
-        x = network.maxpool1(x)
-        x = rectified(network.conv2(x), network.prelu2)
-        x = rectified(network.conv3(x), network.prelu3)
-        return network.conv4_1(x), network.conv4_2(x)
+    def call(*photos):
+        outputs = []
+        for photo in photos:
+            x = rectified(network.conv1(photo), network.prelu1)
+            x = network.maxpool1(x)
+            x = rectified(network.conv2(x), network.prelu2)
+            x = rectified(network.conv3(x), network.prelu3)
+            outputs += [network.conv4_1(x), network.conv4_2(x)]
+        return outputs
 
     return call
 
