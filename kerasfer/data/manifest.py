@@ -1,6 +1,7 @@
 """The manifest: which face images there are, and what is known about each."""
 
 import dataclasses
+import os
 import pathlib
 
 import numpy as np
@@ -66,9 +67,9 @@ class Manifest:
                 `kerasfer.data.records.read_record`.
         """
         if self.images is None:
-            path = self.path(row)
-            if is_record(path.name):
-                return decode_image(read_record(path), str(path), channels or 3)
+            path = os.path.join(self.root, self.names[row])
+            if is_record(path):
+                return decode_image(read_record(path), path, channels or 3)
             return read_image(path, channels or 3)
         return with_channels(self.images[row], channels or self.images.shape[-1])
 

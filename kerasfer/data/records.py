@@ -17,6 +17,7 @@ ENDING = ".tfrecord"
 _RECORD = re.compile(r"\.tfrecord#\d+$")
 _HEADER = struct.Struct("<QI")  # length of the data, checksum of the length
 _FOOTER = 4  # checksum of the data
+_AT_ONCE = 1 << 15  # bytes: most faces are read in one call
 
 
 def is_record(name):
@@ -94,21 +95,25 @@ def read_record(name):
     """
     path, offset = shard_of(name)
     try:
-        with open(path, "rb", buffering=0) as file:
-            file.seek(offset)
-            header = file.read(_HEADER.size)
-            if len(header) < _HEADER.size:
-                raise ValueError(f"{name}: the shard ends before this record.")
-            length, _ = _HEADER.unpack(header)
-            size = os.fstat(file.fileno()).st_size
-            if offset + _HEADER.size + length + _FOOTER > size:
-                raise ValueError(_NO_RECORD.format(name=name))
-            data = file.read(length)
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"Shard {path} does not exist. Check the `path` column of the manifest: "
             "relative paths start at the manifest's own folder."
         ) from None
+    try:
+        os.lseek(file, offset, os.SEEK_SET)
+        read = os.read(file, _AT_ONCE)
+        if len(read) < _HEADER.size:
+            raise ValueError(f"{name}: the shard ends before this record.")
+        end = _HEADER.size + _HEADER.unpack_from(read)[0]
+        if end + _FOOTER > os.fstat(file).st_size - offset:
+            raise ValueError(_NO_RECORD.format(name=name))
+        while len(read) < end and (more := os.read(file, end - len(read))):
+            read += more
+        data = read[_HEADER.size : end]
+    finally:
+        os.close(file)
     try:
         features = tf.train.Example.FromString(data).features.feature
         (encoded,) = features["image/encoded"].bytes_list.value
