@@ -4,7 +4,8 @@ r"""Any table of images to a manifest; also a manifest to TFRecord shards.
     python data_prep/from_csv.py faces/manifest.csv PACKED --output tfrecord
 
 Paths start at the table's folder, or at --root (give --root / for absolute ones).
-Every other column is kept. The licence notice beside the table goes with it.
+Every other column is kept. The licence notice and the crop.json beside the table go
+with it.
 """
 
 import csv
@@ -95,6 +96,7 @@ def data_set(config):
         faces=table.faces,
         attributes=tuple(table.others),
         images=table.root,
+        carried=(config.source.with_name("crop.json"),),
         file_endings=(config.source.suffix.lower(),),
         tested_on="made-up tables",
     )

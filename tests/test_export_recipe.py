@@ -128,12 +128,17 @@ def test_metrics_by_subgroup(tmp_path):
     manifest.parent.mkdir()
     lines = [f"2_{i}.png,neutral,{GENDERS[i % 3]},{i}" for i in range(60)]
     manifest.write_text("path,label,gender,other\n" + "\n".join(lines) + "\n")
+    manifest.with_name("LICENCE_NOTICE.txt").write_text("RAF-DB: cite its paper\n")
     folder = finished_run(tmp_path / "run", manifest=manifest)
     predictor, card = exported(
         folder, tmp_path / "out", crop="arcface", licence=("RAF-DB: research only",)
     )
     assert predictor.description.crop == CROPS["arcface"]
-    assert predictor.description.licences == ("RAF-DB: research only",)
+    assert predictor.description.licences == (
+        "RAF-DB: cite its paper",
+        "RAF-DB: research only",
+    )
+    assert "- RAF-DB: cite its paper" in card
     table = pd.read_csv(folder / "predictions_test.csv")
     right = 100 * (table["label"] == table["predicted"])
     for first, name in ((0, "f"), (1, "m"), (2, "unknown")):

@@ -187,6 +187,7 @@ def test_a_table(table, tmp_path):
 
 def test_a_manifest_is_packed_into_shards_and_trained_on(table, tmp_path):
     run("from_csv", table, tmp_path / "out", *COLUMNS)
+    (tmp_path / "out/crop.json").write_text("{}")
     code, output = run(
         "from_csv", tmp_path / "out/manifest.csv", tmp_path / "packed", "--root", "/",
         "--output", "tfrecord",
@@ -204,6 +205,8 @@ def test_a_manifest_is_packed_into_shards_and_trained_on(table, tmp_path):
         encoded = pathlib.Path(plain.path(row)).read_bytes()
         assert encoded in shard.read_bytes()  # as it was, not encoded again
     assert rows(tmp_path / "packed/manifest.csv")[0]["age"] == "7"
+    assert (tmp_path / "packed/crop.json").read_text() == "{}"
+    assert not (tmp_path / "out/files").exists()
     (batch, _), *_ = training_dataset(packed, packed, ("weak",), batch_size=2).take(1)
     assert batch["weak"].shape == (2, 12, 10, 3)
 

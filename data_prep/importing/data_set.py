@@ -63,6 +63,7 @@ class DataSet:
         totals: split -> number of images, or class -> number, where a source is cited.
         totals_source: that source.
         images: folder that the faces' paths start at; None is the source's.
+        carried: files to be copied beside the manifest, where they are.
         file_endings: of a source that is one file and no archive.
         tested_on: what this importer was ever run on.
     """
@@ -76,6 +77,7 @@ class DataSet:
     totals: dict = dataclasses.field(default_factory=dict)
     totals_source: str = ""
     images: pathlib.Path | None = None
+    carried: tuple = ()
     file_endings: tuple = ()
     tested_on: str = "made-up files of its layout, never on the real ones"
 

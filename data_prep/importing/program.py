@@ -4,6 +4,7 @@ import collections
 import contextlib
 import csv
 import dataclasses
+import os
 import pathlib
 import shutil
 import sys
@@ -71,6 +72,8 @@ def convert(data_set, source, out, output="files"):
             )
         if not place.needs_source:
             shutil.rmtree(unpacked, ignore_errors=True)
+        for file in filter(os.path.isfile, data_set.carried):
+            shutil.copy(file, folder)
         write_notice(folder, [data_set.notice])
     print_totals(data_set, counts, reasons)
     print(f"Wrote {out / MANIFEST}.")

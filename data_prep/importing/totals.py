@@ -24,7 +24,8 @@ def print_totals(data_set, counts, reasons):
         return
     wrong = [*_differences(data_set.totals, counts)]
     if wrong:
-        print(f"The totals differ from {data_set.totals_source}: {'; '.join(wrong)}.")
+        print(f"The totals differ from {data_set.totals_source}:")
+        print("\n".join(f"  {difference}" for difference in wrong))
     else:
         print(f"The totals are those of {data_set.totals_source}.")
 
