@@ -14,6 +14,7 @@ from kerasfer.metrics import PseudoLabelQuality, result_names
 from kerasfer.schemes.averaging import averaged_copy, move_average
 from kerasfer.schemes.checks import check_classifier, length_of, unpacked
 from kerasfer.schemes.overflow import all_finite, restore_unless, statistics_of
+from kerasfer.schemes.read_order import reads_before_writes
 from kerasfer.schemes.step import Pseudo
 
 
@@ -217,7 +218,9 @@ class SemiSupervisedModel(keras.Model):
     ):
         """As `keras.Model.fit` on a data set of batches, with checks.
 
-        A loss that is not finite stops the run with an error.
+        A loss that is not finite stops the run with an error. Steps are compiled so
+        that they read variables before they assign them (`read_order`); a loop of one's
+        own around `train_on_batch` needs the same.
 
         Raises:
             ValueError: an endless data set without `steps_per_epoch`, or the scheme
@@ -236,14 +239,15 @@ class SemiSupervisedModel(keras.Model):
         run = max(0, epochs - initial_epoch) * (steps or 0)
         self.steps_of_run.assign(tf.convert_to_tensor(self.steps_done) + float(run))
         kwargs.setdefault("shuffle", False)  # the data set is shuffled; Keras warns
-        return super().fit(
-            x,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            callbacks=[StopOnNonFiniteLoss(), *callbacks],
-            **kwargs,
-        )
+        with reads_before_writes():
+            return super().fit(
+                x,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                callbacks=[StopOnNonFiniteLoss(), *callbacks],
+                **kwargs,
+            )
 
     def infer(self, images, averaged=True):
         """Outputs in inference mode, in a compiled graph, of `inference_classifier` or,
