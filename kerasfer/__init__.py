@@ -18,6 +18,7 @@ _SUBMODULES = (
     "backbones",
     "calibration",
     "callbacks",
+    "checkpoints",
     "classifiers",
     "data",
     "detection",

@@ -62,6 +62,20 @@ def unscale_gradients(optimizer, gradients):
     return gradients
 
 
+def build_optimizer(optimizer, variables):
+    """Makes an optimiser's variables, which else come with the first step."""
+    if hasattr(optimizer, "build"):
+        optimizer.build(variables)
+    else:  # one of Keras's legacy kind
+        optimizer._create_all_weights(variables)
+
+
+def optimizer_variables(optimizer):
+    """An optimiser's variables; loss scale and counters among them."""
+    variables = optimizer.variables
+    return list(variables() if callable(variables) else variables)
+
+
 def policy_name(model):
     """Name of a model's mixed-precision policy, e.g. "mixed_float16"."""
     return model.dtype_policy.name

@@ -113,14 +113,19 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
         rest = split.unlabeled.subset(~taken)
         return dataclasses.replace(split, labeled=both, unlabeled=rest)
 
-    def training_data(faces, split, model, seed, mixup_alpha):
-        if primitive is not None and config.omni.start == "primitive":
+    def training_data(faces, split, model, seed, mixup_alpha, start_step=0):
+        begins = primitive is not None and config.omni.start == "primitive"
+        if begins and start_step == 0:
             start_from(model, primitive)
-        dataset = data.build_training_data(faces, split, model, seed, mixup_alpha)
+        dataset = data.build_training_data(
+            faces, split, model, seed, mixup_alpha, start_step
+        )
         if not images:
             return dataset
         count = len(split.labeled)
-        return kerasfer.data.with_distilled(dataset, *images[:2], count, seed)
+        return kerasfer.data.with_distilled(
+            dataset, *images[:2], count, seed, start_step
+        )
 
     def scores(faces, model, split):
         return expressions.scores(faces, model, split, rendered_tests(faces))

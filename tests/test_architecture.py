@@ -14,6 +14,7 @@ LAYERS = [
         "schemes",
         "plug_ins",
         "callbacks",
+        "checkpoints",
         "data",
         "metrics",
         "detection",

@@ -19,6 +19,7 @@ from contract_cases import (
 )
 
 from kerasfer.callbacks import EpochUpdate
+from kerasfer.checkpoints import Checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.schemes import (
     FixMatch,
@@ -108,6 +109,34 @@ def test_training_is_repeatable(scheme, plug_ins):
     for name in logs:
         np.testing.assert_array_equal(logs[name], again[name])
     for ours, theirs in zip(state(first).values(), state(second).values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_in_two_parts_is_one_run(scheme, plug_ins, tmp_path):
+    class Killed(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    def run(folder, *more):
+        model = build(scheme, plug_ins)
+        checkpoint = Checkpoint(folder, {})
+        done = checkpoint.resume(model)
+        update = EpochUpdate(*map(evaluation_dataset, faces_of(model)))
+        model.fit(
+            dataset(model, start_step=2 * done),
+            steps_per_epoch=2,
+            initial_epoch=done,
+            epochs=2,
+            verbose=0,
+            callbacks=[update, checkpoint, *more],
+        )
+        return model
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", Killed())
+    parts = run(tmp_path / "parts")
+    for ours, theirs in zip(state(whole).values(), state(parts).values(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

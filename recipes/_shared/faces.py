@@ -67,7 +67,7 @@ def split(faces, manifest, seed):
     )
 
 
-def build_training_data(faces, split, model, seed, mixup_alpha):
+def build_training_data(faces, split, model, seed, mixup_alpha, start_step=0):
     # Labels of unlabelled faces, where they are known: only metrics read them.
     audit = ("audit_label",) if {"weak", "strong"} & {*model.all_views} else ()
     return kerasfer.data.training_dataset(
@@ -77,6 +77,7 @@ def build_training_data(faces, split, model, seed, mixup_alpha):
         batch_size=faces.batch_size,
         unlabeled_ratio=faces.unlabeled_ratio,
         seed=seed,
+        start_step=start_step,
         image_shape=faces.image_shape,
         mixup_alpha=mixup_alpha,
         pad=faces.pad,

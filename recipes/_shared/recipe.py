@@ -1,6 +1,5 @@
 """What a recipe is made of, and its main program: every method on every seed."""
 
-import csv
 import dataclasses
 import pathlib
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from . import expressions
 from .flags import parse
 from .folds import per_fold
 from .pictures import draw_centroid_shift
-from .runs import reported_errors, slug
+from .runs import RESULT, column_of, reported_errors, slug
 from .table import report
 from .train import train
 
 # Which runs there are and where, not how one is made.
-_ELSEWHERE = ("seeds", "out")
+_ELSEWHERE = ("seeds", "out", "resume")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,11 +106,8 @@ def _draw_shifts(folder):
     """The centroids' curves of all runs that have one, in one picture."""
     shifts = {}
     for path in sorted(folder.rglob("metrics.csv")):
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        finished = (path.parent / "result.json").exists()
-        if finished and "centroid_shift" in rows[0]:
-            values = [float(row["centroid_shift"]) for row in rows]
+        values = column_of(path, "centroid_shift")
+        if values and (path.parent / RESULT).exists():
             shifts[str(path.parent.relative_to(folder))] = values
     if shifts:
         draw_centroid_shift(folder / "centroid_shift.png", shifts)

@@ -1,6 +1,7 @@
 """The folder of a run, and errors that a user can act on."""
 
 import contextlib
+import csv
 import dataclasses
 import datetime
 import json
@@ -12,7 +13,10 @@ import sys
 
 import yaml
 
+from kerasfer.safe_write import written_aside
+
 RESULT = "result.json"  # written last: a folder that has it is a finished run
+CHECKPOINTS = "checkpoints"  # of a run that is not finished
 
 
 def slug(text):
@@ -34,11 +38,18 @@ class Run:
         return json.loads(path.read_text()) if path.exists() else None
 
 
-def open_run(folder, config):
+def column_of(path, name):
+    """The numbers of a column of metrics.csv; none where there is no such column."""
+    with path.open(newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file) if name in row]
+
+
+def open_run(folder, config, resume=False):
     """Claims a folder for a run, and writes config.yaml and env.json into it.
 
     A finished run with the same config is given back as it is. An unfinished one is
-    moved aside. Anything else that stands there is an error: nothing is overwritten.
+    gone on with, if `resume`, else moved aside. Anything else that stands there is an
+    error: nothing is overwritten.
     """
     folder, config = pathlib.Path(folder), json.loads(json.dumps(config))
     run = Run(folder, config)
@@ -56,12 +67,34 @@ def open_run(folder, config):
                 f"error: {folder} holds a finished run with another configuration (see "
                 "its config.yaml). Choose another --out; nothing was changed."
             )
+        if resume:
+            return _resumed(run, yaml.safe_load(written.read_text()))
         aside = _free_name(folder)
         folder.rename(aside)
-        print(f"An unfinished run was in {folder}; moved to {aside}.")
+        print(
+            f"An unfinished run was in {folder}; moved to {aside}. (--resume goes on "
+            "with such a run.)"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "env.json").write_text(json.dumps(environment(), indent=2))
+    return run
+
+
+def _resumed(run, written):
+    """The run, if it is the one that was begun; its env.json says that it goes on."""
+    if written != run.config:
+        names = sorted({*written, *run.config})
+        others = [n for n in names if written.get(n) != run.config.get(n)]
+        raise SystemExit(
+            f"error: {run.folder} was begun with another configuration: "
+            f"{', '.join(others)}. Choose another --out; nothing was changed."
+        )
+    path = run.folder / "env.json"
+    env = json.loads(path.read_text()) if path.exists() else environment()
+    env.setdefault("resumed", []).append(environment())
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(env, indent=2))
     return run
 
 
@@ -143,7 +176,7 @@ def reported_errors():
     try:
         yield
     except KeyboardInterrupt:
-        print("\nInterrupted. The run folder holds the metrics and weights so far.")
+        print("\nInterrupted. The same command with --resume goes on.")
         raise SystemExit(130) from None
     except (FileNotFoundError, ValueError, FloatingPointError) as error:
         raise SystemExit(f"error: {error}") from None

@@ -32,6 +32,12 @@ class TestScores:
         self.last_epochs = min(last_epochs, epochs)
         self.by_epoch = {}
 
+    def get_state(self):
+        return list(self.by_epoch.items())
+
+    def set_state(self, state):
+        self.by_epoch = dict(map(tuple, state))
+
     def callback(self):
         import keras
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import time
+import shutil
 
 import kerasfer
 from kerasfer.safe_write import written_aside
@@ -11,7 +11,7 @@ from . import faces as data
 from .kept import keep_for_export
 from .pictures import draw_centroid_shift
 from .progress import progress_bar
-from .runs import RESULT, claimed, open_run
+from .runs import CHECKPOINTS, RESULT, claimed, column_of, open_run
 from .selections import TestScores
 from .training import compile_model, set_precision, with_steps
 
@@ -42,7 +42,7 @@ def train(
     if not read_test:
         settings = {**settings, "test_part": "not read"}
     with claimed(folder):
-        run = open_run(folder, settings)
+        run = open_run(folder, settings, config.training.resume)
         if run.result is not None:
             print(f"{folder} is finished; its result is taken as it is.")
             return run.result
@@ -59,6 +59,7 @@ def train(
             )
         with written_aside(run.folder / RESULT) as aside:
             aside.write_text(json.dumps(result, indent=2))
+        shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
     return result
 
 
@@ -74,10 +75,11 @@ class _Fitted:
 
 def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
     """Writes the split, metrics.csv, pseudo_labels.csv, best and last weights, and the
-    curve of the centroids where there are some."""
+    curve of the centroids where there are some. Goes on from the last checkpoint."""
     import keras
 
     from kerasfer.callbacks import EpochUpdate, PseudoLabelAudit, SaveWeights
+    from kerasfer.checkpoints import Checkpoint
 
     from .epoch_seconds import EpochSeconds
 
@@ -99,10 +101,24 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
         training.last_epochs,
         lambda: task.scores(config.faces, model, split),
     )
-    start, seconds = time.monotonic(), EpochSeconds()
-    history = model.fit(
-        task.training_data(config.faces, split, model, seed, mixup_alpha),
+    seconds, last = EpochSeconds(), SaveWeights(run.folder / "last.weights.h5")
+    metrics, audit = (run.folder / f"{n}.csv" for n in ("metrics", "pseudo_labels"))
+    checkpoint = Checkpoint(
+        run.folder / CHECKPOINTS,
+        run.config,
+        remembering=[best, seconds, test_scores],
+        files=[best.path, last.path, metrics, audit],
+    )
+    done = checkpoint.resume(model)
+    if done:
+        print(f"{run.folder} goes on after {done} of {training.epochs} epochs.")
+    start_step = done * training.steps_per_epoch
+    model.fit(
+        task.training_data(
+            config.faces, split, model, seed, mixup_alpha, start_step=start_step
+        ),
         validation_data=data.build_evaluation_data(config.faces, split.validation),
+        initial_epoch=done,
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch,
         verbose=0,
@@ -114,18 +130,15 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
                 *(data.build_evaluation_data(config.faces, p) for p in measured)
             ),
             best,
-            SaveWeights(run.folder / "last.weights.h5"),
-            PseudoLabelAudit(
-                run.folder / "pseudo_labels.csv",
-                task.pseudo_classes(model, split.labeled),
-            ),
+            last,
+            PseudoLabelAudit(audit, task.pseudo_classes(model, split.labeled)),
             test_scores.callback(),
-            keras.callbacks.CSVLogger(str(run.folder / "metrics.csv")),
+            keras.callbacks.CSVLogger(str(metrics), append=done > 0),
+            checkpoint,
         ],
     )
-    minutes = (time.monotonic() - start) / 60
-    if "centroid_shift" in history.history:
-        shifts = {run.folder.name: history.history["centroid_shift"]}
+    shifts = {run.folder.name: column_of(metrics, "centroid_shift")}
+    if shifts[run.folder.name]:
         draw_centroid_shift(run.folder / "centroid_shift.png", shifts)
     model.load_weights(str(best.path))
     facts = {
@@ -133,7 +146,7 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
         "epoch": best.best_epoch,
         "selected_on": best.monitor,
         best.monitor: best.best,
-        "minutes": round(minutes, 2),
+        "minutes": round(seconds.total / 60, 2),
         "seconds_per_epoch": round(seconds.median(), 2),
     }
     return _Fitted(model, split, facts, test_scores)

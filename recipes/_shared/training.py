@@ -22,6 +22,8 @@ class Training:
     """One run each: the split, the initial weights and the order of the data."""
     out: pathlib.Path = pathlib.Path("runs")
     """Folder for the runs."""
+    resume: bool = False
+    """Go on with runs that were cut off, from the end of their last whole epoch."""
     backbone: BACKBONES = "compact"
     """Backbone."""
     backbone_weights: pathlib.Path | None = None

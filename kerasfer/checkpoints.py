@@ -1,0 +1,228 @@
+"""All that a run needs to go on after its process ended, however it ended."""
+
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kerasfer
+from kerasfer._compat import build_optimizer, optimizer_variables
+from kerasfer.safe_write import new_folder, written_aside
+
+FORMAT = 1
+_ABOUT, _VARIABLES, _FILES = "checkpoint.json", "variables.npz", "files"
+_NAME = re.compile(r"epoch-\d+")
+_SIMPLE = (bool, int, float, str, type(None))
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps a run's whole state at the end of each epoch; the last callback of `fit`.
+
+    The state is every variable of the model and its optimiser (weights, averaged ones,
+    moments, centroids, margins, label memories, counters of dropout and schedules),
+    what callbacks remember, and the files they write. Data sets of
+    `kerasfer.data.training_dataset` need no state: an element is a function of its
+    step. Gone on with on the same kind of machine with as many threads, a run ends with
+    the same bits as one that nothing disturbed: the epoch that was cut off is trained
+    again, and files are put back to what they were at its start.
+
+    A checkpoint is a folder, written aside and renamed, so that a kill leaves the one
+    before. Its numbers are arrays and JSON; nothing in it is code.
+
+    Args:
+        folder: of checkpoints; of the run alone.
+        run: what the run is, as JSON holds it; another run's checkpoint is refused.
+        remembering: callbacks and other objects whose state is kept: all simple
+            attributes (numbers, texts, lists of them), or what `get_state()` gives and
+            `set_state(state)` takes.
+        files: that callbacks write, which may not be there yet.
+
+    >>> best = SaveWeights("run/best.weights.h5", "val_accuracy")
+    >>> checkpoint = Checkpoint("run/checkpoints", {"seed": 0}, [best], [best.path])
+    >>> done = checkpoint.resume(model)  # 0 in a new run
+    >>> data = training_dataset(..., start_step=done * 100)
+    >>> model.fit(data, initial_epoch=done, epochs=20, steps_per_epoch=100,
+    ...           callbacks=[best, checkpoint])  # doctest: +SKIP
+    """
+
+    def __init__(self, folder, run, remembering=(), files=()):
+        super().__init__()
+        self.folder, self.run = pathlib.Path(folder), json.loads(json.dumps(run))
+        self.remembering = list(remembering)
+        self.files = [pathlib.Path(file) for file in files]
+        self._states = None
+
+    def resume(self, model):
+        """Puts a compiled model and the files back to the last checkpoint.
+
+        Returns:
+            how many epochs are done, to be `initial_epoch`; 0 without a checkpoint.
+
+        Raises:
+            ValueError: the checkpoint is damaged, of another run, of other variables,
+                or of a later version of kerasfer; with which. Nothing was changed.
+        """
+        build_optimizer(model.optimizer, model.trainable_variables)
+        place = last_checkpoint(self.folder)
+        if place is None:
+            return 0
+        about = _checked(place, self.run)
+        _assign(place, about["variables"], _variables(model))
+        for number, file in enumerate(self.files):
+            kept = place / _FILES / str(number)
+            if kept.exists():
+                with written_aside(file) as aside:
+                    shutil.copyfile(kept, aside)
+            else:
+                file.unlink(missing_ok=True)
+        self._states = about["remembered"]
+        return about["epochs"]
+
+    def on_train_begin(self, logs=None):
+        # Keras' own callbacks forget all at the beginning, and come before this one.
+        if self._states is not None:
+            for remembering, state in zip(self.remembering, self._states, strict=True):
+                _set_state(remembering, state)
+
+    def on_epoch_end(self, epoch, logs=None):
+        place = self.folder / f"epoch-{epoch + 1:06d}"
+        with new_folder(place) as aside:
+            variables = _variables(self.model)
+            _write_variables(aside / _VARIABLES, variables)
+            (aside / _FILES).mkdir()
+            for number, file in enumerate(self.files):
+                if file.exists():
+                    shutil.copyfile(file, aside / _FILES / str(number))
+            about = {
+                "format": FORMAT,
+                "kerasfer": kerasfer.__version__,
+                "run": self.run,
+                "epochs": epoch + 1,
+                "variables": [_described(variable) for variable in variables],
+                "remembered": [_state_of(r) for r in self.remembering],
+                "sha256": _digests(aside),
+            }
+            (aside / _ABOUT).write_text(json.dumps(about))
+        for other in self.folder.iterdir():
+            if other != place:  # older ones, and what kills left of writing them
+                shutil.rmtree(other)
+
+
+def last_checkpoint(folder):
+    """The path of the newest checkpoint in a folder, None where there is none.
+
+    >>> last_checkpoint("run/checkpoints") is None
+    True
+    """
+    folder = pathlib.Path(folder)
+    places = folder.iterdir() if folder.is_dir() else ()
+    return max((p for p in places if _NAME.fullmatch(p.name)), default=None)
+
+
+def _checked(place, run):
+    """What a checkpoint says of itself, once all of it is as it was written."""
+    again = f"Remove {place.parent} to start the run anew."
+    try:
+        about = json.loads((place / _ABOUT).read_text())
+        form, digests = about["format"], about["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"Checkpoint {place} is damaged ({error}). {again}") from None
+    if form != FORMAT:
+        raise ValueError(
+            f"Checkpoint {place} has format {form}, written by kerasfer "
+            f"{about.get('kerasfer')}; this version reads format {FORMAT}. Go on with "
+            f"that version. {again}"
+        )
+    if digests != _digests(place):
+        found = _digests(place)
+        wrong = sorted(n for n in {*digests, *found} if digests.get(n) != found.get(n))
+        raise ValueError(
+            f"Checkpoint {place} is damaged: {', '.join(wrong)} is not what was "
+            f"written. {again}"
+        )
+    if about["run"] != run:
+        names = sorted({*about["run"], *run})
+        others = [n for n in names if about["run"].get(n) != run.get(n)]
+        raise ValueError(
+            f"Checkpoint {place} is of another run, with other {', '.join(others)}. "
+            "Choose another folder."
+        )
+    return about
+
+
+def _digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != _ABOUT
+    }
+
+
+# --- variables ------------------------------------------------------------------------
+
+
+def _variables(model):
+    """Those of the model and its optimiser, each once, in an order of the model's."""
+    every = [*model.variables, *optimizer_variables(model.optimizer)]
+    return list({id(variable): variable for variable in every}.values())
+
+
+def _described(variable):
+    """Name without the numbers that hang on earlier models, shape, dtype."""
+    name = re.sub(r"_\d+", "", getattr(variable, "path", variable.name))
+    dtype = tf.as_dtype(variable.dtype).name
+    return [name, list(variable.shape), dtype]
+
+
+def _write_variables(path, variables):
+    # As bytes: NumPy's files do not know bfloat16.
+    arrays = [np.asarray(tf.convert_to_tensor(v)).reshape(-1) for v in variables]
+    names = [f"{number:06d}" for number in range(len(arrays))]
+    np.savez(path, **dict(zip(names, (a.view(np.uint8) for a in arrays), strict=True)))
+
+
+def _assign(place, described, variables):
+    own = [_described(variable) for variable in variables]
+    if own != described:
+        pairs = zip(described + [None], own + [None], strict=False)
+        first = next((pair for pair in pairs if pair[0] != pair[1]), None)
+        raise ValueError(
+            f"Checkpoint {place} is of a model with other variables: {len(described)} "
+            f"there, {len(own)} here; the first that differs is {first[0]} there, "
+            f"{first[1]} here."
+        )
+    with np.load(place / _VARIABLES, allow_pickle=False) as arrays:
+        for number, variable in enumerate(variables):
+            dtype = tf.as_dtype(variable.dtype).as_numpy_dtype
+            values = arrays[f"{number:06d}"].view(dtype).reshape(tuple(variable.shape))
+            variable.assign(values)
+
+
+# --- callbacks ------------------------------------------------------------------------
+
+
+def _state_of(remembering):
+    if hasattr(remembering, "get_state"):
+        return remembering.get_state()
+    return {n: v for n, v in vars(remembering).items() if _is_simple(v)}
+
+
+def _set_state(remembering, state):
+    if hasattr(remembering, "set_state"):
+        remembering.set_state(state)
+        return
+    for name, value in state.items():
+        setattr(remembering, name, value)
+
+
+def _is_simple(value):
+    if isinstance(value, list):
+        return all(map(_is_simple, value))
+    return isinstance(value, _SIMPLE)
