@@ -29,7 +29,9 @@ class Checkpoint(keras.callbacks.Callback):
     `kerasfer.data.training_dataset` need no state: an element is a function of its
     step. Gone on with on the same kind of machine with as many threads, a run ends with
     the same bits as one that nothing disturbed: the epoch that was cut off is trained
-    again, and files are put back to what they were at its start.
+    again, and files are put back to what they were at its start. Not so with Dropout
+    layers under Keras 2.15, whose dice are in no variable: there the rest of the run is
+    another draw.
 
     A checkpoint is a folder, written aside and renamed, so that a kill leaves the one
     before. Its numbers are arrays and JSON; nothing in it is code.
