@@ -48,8 +48,8 @@ def open_run(folder, config, resume=False):
     """Claims a folder for a run, and writes config.yaml and env.json into it.
 
     A finished run with the same config is given back as it is. An unfinished one is
-    gone on with, if `resume`, else moved aside. Anything else that stands there is an
-    error: nothing is overwritten.
+    gone on with, if `resume` and an epoch of it is whole, else moved aside. Anything
+    else that stands there is an error: nothing is overwritten.
     """
     folder, config = pathlib.Path(folder), json.loads(json.dumps(config))
     run = Run(folder, config)
@@ -67,7 +67,7 @@ def open_run(folder, config, resume=False):
                 f"error: {folder} holds a finished run with another configuration (see "
                 "its config.yaml). Choose another --out; nothing was changed."
             )
-        if resume:
+        if resume and _is_begun(folder):
             return _resumed(run, yaml.safe_load(written.read_text()))
         aside = _free_name(folder)
         folder.rename(aside)
@@ -79,6 +79,12 @@ def open_run(folder, config, resume=False):
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "env.json").write_text(json.dumps(environment(), indent=2))
     return run
+
+
+def _is_begun(folder):
+    from kerasfer.checkpoints import last_checkpoint
+
+    return last_checkpoint(folder / CHECKPOINTS) is not None
 
 
 def _resumed(run, written):
