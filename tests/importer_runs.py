@@ -31,3 +31,8 @@ def save(path, level=100):
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.full((12, 10, 3), level, np.uint8)
     cv2.imencode(path.suffix, image)[1].tofile(path)
+
+
+def reasons(out):
+    """Image -> why it was left out."""
+    return {row["path"]: row["reason"] for row in rows(out / "rejected.csv")}

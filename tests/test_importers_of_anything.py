@@ -6,15 +6,10 @@ import pathlib
 import numpy as np
 import pytest
 import scipy.io
-from importer_runs import rows, run, save
+from importer_runs import reasons, rows, run, save
 
 from kerasfer.data import read_manifest, training_dataset
 from kerasfer.faces import cv2
-
-
-def reasons(out):
-    return {row["path"]: row["reason"] for row in rows(out / "rejected.csv")}
-
 
 # --- CIFAR and SVHN ---
 

@@ -5,15 +5,10 @@ import struct
 
 import numpy as np
 import pytest
-from importer_runs import rows, run, save
+from importer_runs import reasons, rows, run, save
 
 from kerasfer.data import read_manifest
 from kerasfer.faces import cv2
-
-
-def reasons(out):
-    return {row["path"]: row["reason"] for row in rows(out / "rejected.csv")}
-
 
 # --- SFEW ---
 

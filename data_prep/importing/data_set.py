@@ -59,7 +59,7 @@ class DataSet:
         labels: label as the data set writes it -> name of the class, in the order of
             the data set; "" for an image without a label, None to leave it out. Or None
             for words, see `expression`.
-        attributes: names of the further columns; or a function of the folder.
+        attributes: names of the further columns.
         totals: split -> number of images, or class -> number, where a source is cited.
         totals_source: that source.
         images: folder that the faces' paths start at; None is the source's.
@@ -73,7 +73,7 @@ class DataSet:
     notice: str
     faces: Callable
     labels: dict | None = None
-    attributes: tuple | Callable = ()
+    attributes: tuple = ()
     totals: dict = dataclasses.field(default_factory=dict)
     totals_source: str = ""
     images: pathlib.Path | None = None

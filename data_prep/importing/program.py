@@ -96,7 +96,6 @@ def _write(data_set, files, folder, place):
     from importing.data_set import Face, Rejected
 
     names = data_set.attributes
-    names = names(files) if callable(names) else names
     counts, reasons = collections.Counter(), collections.Counter()
     with (
         _table(folder / MANIFEST, (*COLUMNS, *names)) as kept,
