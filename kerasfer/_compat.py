@@ -19,6 +19,16 @@ _FIRST = (
 )
 
 
+def describe_stack():
+    """TensorFlow and Keras as a text, and whether kerasfer runs on this pair."""
+    here = tuple(
+        tuple(int(part) for part in version.split(".")[:2])
+        for version in (tf.__version__, keras.__version__)
+    )
+    fits = here == ((2, 15), (2, 15)) or (here[0] >= (2, 18) and here[1] >= (3, 8))
+    return f"TensorFlow {tf.__version__}, Keras {keras.__version__}", fits
+
+
 def add_state(layer, name, shape, initializer="zeros"):
     """A float32 weight that no gradient moves, averaged over replicas on assignment."""
     return layer.add_weight(
@@ -64,6 +74,8 @@ def unscale_gradients(optimizer, gradients):
 
 def build_optimizer(optimizer, variables):
     """Makes an optimiser's variables, which else come with the first step."""
+    if getattr(optimizer, "built", False):
+        return  # Keras 3's loss scaling would make its own a second time
     if hasattr(optimizer, "build"):
         optimizer.build(variables)
     else:  # one of Keras's legacy kind

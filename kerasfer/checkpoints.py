@@ -86,6 +86,9 @@ class Checkpoint(keras.callbacks.Callback):
         return about["epochs"]
 
     def on_train_begin(self, logs=None):
+        # In a run that `resume` did not begin too: built by its first step, the
+        # optimiser's variables have other names under Keras 2.15.
+        build_optimizer(self.model.optimizer, self.model.trainable_variables)
         # Keras' own callbacks forget all at the beginning, and come before this one.
         if self._states is not None:
             for remembering, state in zip(self.remembering, self._states, strict=True):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kerasfer.callbacks import StopOnNonFiniteLoss
 from kerasfer.safe_write import written_aside
+from kerasfer.schemes.read_order import reads_before_writes
 
 WEIGHTS = ("pretrained_random_head", "fixed", "random")
 _MIDDLE, _SPREAD = 127.5, 64.0  # pixels that N(0, 1) stands for
@@ -129,9 +130,10 @@ class DatasetDistiller(keras.Model):
     def fit(self, x, *, callbacks=(), **kwargs):
         """As `keras.Model.fit`; a loss that is not finite is an error."""
         kwargs.setdefault("shuffle", False)
-        return super().fit(
-            x, callbacks=[StopOnNonFiniteLoss(), *(callbacks or ())], **kwargs
-        )
+        with reads_before_writes():
+            return super().fit(
+                x, callbacks=[StopOnNonFiniteLoss(), *(callbacks or ())], **kwargs
+            )
 
     def save_images(self, path):
         """Writes images, labels, class_names and step_sizes as an .npz, whole."""

@@ -145,6 +145,8 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
         evaluate=evaluate,
         write_validation=expressions.write_validation,
         names_of=expressions.names_of,
+        inspect=expressions.inspect,
+        kinds=expressions.kinds,
     )
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from conftest import map_classifier, random_faces
 
 from kerasfer import build_classifier
+from kerasfer.checkpoints import Checkpoint
 from kerasfer.data import from_arrays, synthetic, training_dataset, with_distilled
 from kerasfer.distillation import WEIGHTS, DatasetDistiller, load_images
 from kerasfer.faces import EXPRESSIONS, resize
@@ -133,25 +134,30 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_images():
         np.testing.assert_array_equal(ours.numpy(), theirs)
 
 
-def test_a_saved_distiller_goes_on_where_it_was(tmp_path):
-    keras.utils.set_random_seed(5)
-    classifier = map_classifier()
-    whole = distiller(classifier)
-    trained(whole, steps=6)
-    first = distiller(classifier)
-    trained(first, steps=3)
-    first.save_weights(tmp_path / "d.weights.h5")
-    second = distiller(classifier, seed=0)
-    second.compile(keras.optimizers.Adam(0.05, beta_1=0.5))
-    second.optimizer.build(second.trainable_variables)
-    second.load_weights(tmp_path / "d.weights.h5")
-    assert float(second.outer_steps) == 3
-    data = tf.data.Dataset.from_tensors((IMAGES, LABELS)).repeat()
-    second.fit(data, steps_per_epoch=3, verbose=0)
-    for ours, theirs in zip(
-        second.trainable_variables, whole.trainable_variables, strict=True
-    ):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+def test_a_distillation_in_two_parts_is_one(tmp_path):
+    def run(name, epochs):
+        keras.utils.set_random_seed(5)
+        model = distiller(num_networks=2)
+        model.compile(keras.optimizers.Adam(0.05, beta_1=0.5))
+        checkpoint = Checkpoint(tmp_path / name, {"seed": 0})
+        done = checkpoint.resume(model)
+        data = training_dataset(FACES, batch_size=6, seed=2, start_step=2 * done)
+        model.fit(
+            data,
+            initial_epoch=done,
+            epochs=epochs,
+            steps_per_epoch=2,
+            verbose=0,
+            callbacks=[checkpoint],
+        )
+        return done, model
+
+    whole = run("whole", 4)[1]
+    run("parts", 1)
+    done, parts = run("parts", 4)
+    assert done == 1
+    for ours, theirs in zip(whole.variables, parts.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 def test_images_on_disk(tmp_path):

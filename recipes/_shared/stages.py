@@ -38,14 +38,14 @@ def is_made(output, made_from):
 
 
 @contextlib.contextmanager
-def new_folder(output, made_from, keep=()):
+def new_folder(output, made_from, unfinished=()):
     """A folder to write a stage's files into; stands under its name once all are there.
 
     Args:
         output: path of the folder, where nothing stands.
         made_from: a `fingerprint`.
-        keep: names of files that a stopped attempt at the same inputs left to go on
-            with.
+        unfinished: names of folders that a stopped attempt at the same inputs left to
+            go on with.
     """
     aside = output.with_name(f".making-{output.name}")
     note = aside / "made_from"
@@ -55,8 +55,8 @@ def new_folder(output, made_from, keep=()):
     note.write_text(made_from)
     yield aside
     note.unlink()
-    for name in keep:
-        (aside / name).unlink(missing_ok=True)
+    for name in unfinished:
+        shutil.rmtree(aside / name, ignore_errors=True)
     aside.rename(output)
     finish(output, made_from)
 

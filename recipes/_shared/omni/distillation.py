@@ -5,6 +5,7 @@ import dataclasses
 import kerasfer
 
 from ..progress import progress_bar
+from ..runs import CHECKPOINTS
 from ..stages import fingerprint, is_made, new_folder
 from . import pictures
 from .primitive import load_classifier
@@ -13,7 +14,7 @@ from .primitive import load_classifier
 def make_distilled(folder, name, config, manifest, primitive, seed):
     """distilled/: images that stand for a manifest, their evolution, pictures.
 
-    A stopped distillation goes on from its last outer epoch.
+    A stopped distillation goes on from its last outer epoch, to the same bits.
 
     Returns:
         path of distilled.npz.
@@ -34,16 +35,15 @@ def make_distilled(folder, name, config, manifest, primitive, seed):
         manifest.labels.tolist(),
     )
     if not is_made(output, made_from):
-        checkpoint = "distiller.weights.h5"
-        with new_folder(output, made_from, keep=(checkpoint,)) as aside:
-            _distill(aside, checkpoint, config, manifest, primitive, seed)
+        with new_folder(output, made_from, unfinished=(CHECKPOINTS,)) as aside:
+            _distill(aside, made_from, config, manifest, primitive, seed)
     return output / "distilled.npz"
 
 
-def _distill(folder, checkpoint, config, manifest, primitive, seed):
+def _distill(folder, made_from, config, manifest, primitive, seed):
     import keras
 
-    from kerasfer.callbacks import SaveWeights
+    from kerasfer.checkpoints import Checkpoint
 
     omni = config.omni
     distiller = kerasfer.distillation.DatasetDistiller(
@@ -58,10 +58,13 @@ def _distill(folder, checkpoint, config, manifest, primitive, seed):
         seed=seed,
     )
     distiller.compile(keras.optimizers.Adam(omni.distill_rate, beta_1=0.5))
-    if (folder / checkpoint).exists():
-        distiller.optimizer.build(distiller.trainable_variables)
-        distiller.load_weights(str(folder / checkpoint))
-    done = int(distiller.outer_steps.numpy())
+    metrics = folder / "metrics.csv"
+    checkpoint = Checkpoint(
+        folder / CHECKPOINTS, {"made_from": made_from}, files=[metrics]
+    )
+    done = checkpoint.resume(distiller)
+    if done:
+        print(f"{folder} goes on after {done} of {omni.distill_epochs} epochs.")
     every = omni.distill_epochs // 6
 
     class Evolution(keras.callbacks.Callback):
@@ -74,19 +77,19 @@ def _distill(folder, checkpoint, config, manifest, primitive, seed):
             manifest,
             batch_size=omni.distill_batch,
             seed=seed,
-            start_step=done,
+            start_step=done * omni.distill_steps_per_epoch,
             image_shape=config.faces.image_shape,
             pad=config.faces.pad,
         ),
-        initial_epoch=done // omni.distill_steps_per_epoch,
+        initial_epoch=done,
         epochs=omni.distill_epochs,
         steps_per_epoch=omni.distill_steps_per_epoch,
         verbose=0,
         callbacks=[
             progress_bar("distilling"),
             Evolution(),
-            SaveWeights(folder / checkpoint),
-            keras.callbacks.CSVLogger(str(folder / "metrics.csv"), append=done > 0),
+            keras.callbacks.CSVLogger(str(metrics), append=done > 0),
+            checkpoint,
         ],
     )
     distiller.save_images(folder / "distilled.npz")
