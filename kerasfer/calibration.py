@@ -101,17 +101,48 @@ def expected_calibration_error(labels, probs, task="expressions", num_bins=15):
         ImportError: MAPIE is not installed.
     """
     mapie = require("mapie.metrics.calibration", "A calibration error", "MAPIE")
-    labels, probs = np.asarray(labels), np.asarray(probs, np.float64)
-    known = labels >= 0
-    if not known.any():
-        raise ValueError("A calibration error needs labelled faces. Received: none.")
-    if task == "expressions":
-        truth = probs.argmax(-1)[known] == labels[known]
-        scores = probs.max(-1)[known]
-    else:
-        truth, scores = labels[known] >= 0.5, probs[known]
+    truth, scores = _outcomes(labels, probs, task)
     return float(
         mapie.expected_calibration_error(
             truth.astype(int), scores, num_bins=num_bins, split_strategy="uniform"
         )
     )
+
+
+def reliability(labels, probs, task="expressions", num_bins=15):
+    """Confidence and accuracy in bins of confidence, for a reliability diagram.
+
+    Args:
+        labels, probs, task, num_bins: as for `expected_calibration_error`, whose bins
+            these are.
+
+    Returns:
+        name -> array, an entry for each bin that is not empty: "faces", how many cases;
+        "confidence", their mean; "right", the share that is right, or present.
+
+    Raises:
+        ValueError: no labelled face.
+
+    >>> reliability([0, 1], [[0.9, 0.1], [0.7, 0.3]])["right"]
+    array([0., 1.])
+    """
+    truth, scores = _outcomes(labels, probs, task)
+    # MAPIE's bins: between `num_bins` edges, and one of what is 0. (scikit-learn's
+    # calibration_curve does not say how many are in a bin.)
+    bins = np.digitize(scores, np.linspace(0.0, 1.0, num_bins), right=True)
+    faces = np.bincount(bins, minlength=num_bins)
+    some = faces > 0
+    sums = (np.bincount(bins, values, num_bins)[some] for values in (scores, truth))
+    confidence, right = (total / faces[some] for total in sums)
+    return {"faces": faces[some], "confidence": confidence, "right": right}
+
+
+def _outcomes(labels, probs, task):
+    """Of each labelled face, or unit: whether it came true, and how sure that was."""
+    labels, probs = np.asarray(labels), np.asarray(probs, np.float64)
+    known = labels >= 0
+    if not known.any():
+        raise ValueError("A calibration error needs labelled faces. Received: none.")
+    if task == "expressions":
+        return probs.argmax(-1)[known] == labels[known], probs.max(-1)[known]
+    return labels[known] >= 0.5, probs[known]

@@ -87,3 +87,34 @@ TSA_SHAPES = {
     "exp": lambda t: tf.exp(5.0 * (t - 1.0)),
     "log": lambda t: 1.0 - tf.exp(-5.0 * t),
 }
+
+
+def averaging_decay(step, decay, warmup):
+    """Decay of the averaged weights in a step: min(decay, (1 + t) / (10 + t)) if it
+    warms up.
+
+    Args:
+        step: t, counted from 0; a float, or a tensor of them.
+        decay: in [0, 1).
+        warmup: bool.
+
+    Returns:
+        float32 tensor.
+
+    >>> float(averaging_decay(0.0, 0.999, warmup=True))
+    0.1...
+    """
+    decay = tf.constant(decay, tf.float32)
+    return tf.minimum(decay, (1.0 + step) / (10.0 + step)) if warmup else decay
+
+
+def share_of_start(steps, decay, warmup):
+    """How much of an average is still the initial weights after some steps.
+
+    The product of the decays of all steps; a float in [0, 1].
+
+    >>> share_of_start(500, 0.999, warmup=False)  # 0.999^500
+    0.606...
+    """
+    decays = averaging_decay(tf.range(steps, dtype=tf.float32), decay, warmup)
+    return float(tf.reduce_prod(tf.broadcast_to(decays, [steps])))

@@ -9,6 +9,7 @@ from kerasfer.metrics import (
     MeanClassAccuracy,
     PredictionScores,
     PseudoLabelQuality,
+    confidence_edges,
     result_names,
 )
 
@@ -105,6 +106,7 @@ def test_pseudo_label_quality_by_hand():
     assert per_class == {
         "passed": [2.0, 1.0, 0.0],
         "unsure": [0.0, 1.0, 0.0],
+        "true": [2.0, 1.0, 0.0],
         "coverage": [1.0, 0.0, 0.0],
         "precision": [1.0, 0.0, 0.0],
         "recall": [0.5, 0.0, 0.0],
@@ -115,3 +117,20 @@ def test_pseudo_label_quality_by_hand():
     assert per_class["passed"] == [0, 0, 1] and np.isnan(per_class["recall"]).all()
     quality.reset_state()
     assert float(quality.result()["mask_rate"]) == 0.0
+
+
+def test_histograms_of_confidence_by_hand():
+    quality = PseudoLabelQuality(2)
+    # Bins of 0.05: 0.31 is in the seventh, 1 in the last with 0.96.
+    confidence = [0.31, 1.0, 0.96, 0.0]
+    quality.update_state([0, 1, 1, 1], [1.0, 1.0, 0.0, 0.0], [0, 1, 0, -1], confidence)
+    found = {name: np.asarray(v) for name, v in quality.confidences().items()}
+    faces, right = np.zeros((2, 20)), np.zeros((2, 20))
+    faces[0, 6], faces[1, 19], faces[1, 0] = 1, 2, 1
+    right[0, 6], right[1, 19] = 1, 1
+    np.testing.assert_array_equal(found["faces"], faces)
+    np.testing.assert_array_equal(found["right"], right)
+    assert confidence_edges()[6] == 0.3 and len(confidence_edges()) == 20
+    quality.reset_state()
+    quality.update_state([0], [1.0], [-1], [0.5])  # nobody knows
+    assert np.isnan(np.asarray(quality.confidences()["right"])).all()

@@ -8,7 +8,7 @@ from kerasfer.metrics.expressions import (
     MeanClassAccuracy,
     PredictionScores,
 )
-from kerasfer.metrics.pseudo_labels import PseudoLabelQuality
+from kerasfer.metrics.pseudo_labels import PseudoLabelQuality, confidence_edges
 
 __all__ = [
     "ConfusionMatrix",
@@ -17,6 +17,7 @@ __all__ = [
     "PerAUF1",
     "PredictionScores",
     "PseudoLabelQuality",
+    "confidence_edges",
     "fitted_thresholds",
     "result_names",
 ]

@@ -20,6 +20,8 @@ class PseudoLabelQuality(CountingMetric):
     >>> quality.result()  # {"mask_rate": 0.667, "pseudo_label_accuracy": 0.5}
     """
 
+    num_bins = 20  # of confidences in [0, 1]
+
     def __init__(self, num_classes, name="pseudo_label_quality", **kwargs):
         super().__init__(name=name, **kwargs)
         # True class by pseudo-label, of faces whose class is known.
@@ -28,14 +30,19 @@ class PseudoLabelQuality(CountingMetric):
         # By pseudo-label, of all faces.
         self.passed = self.counts_of("passed", (num_classes,))
         self.unsure = self.counts_of("unsure", (num_classes,))
+        # By pseudo-label and confidence: of all faces, of those that are of that class.
+        shape = (num_classes, self.num_bins)
+        self.faces = self.counts_of("faces", shape)
+        self.right = self.counts_of("right", shape)
 
-    def update_state(self, pseudo_labels, mask, labels):
+    def update_state(self, pseudo_labels, mask, labels, confidence=None):
         """Counts a batch.
 
         Args:
             pseudo_labels: int (batch,).
             mask: float (batch,), 1 = passed.
             labels: int (batch,), true classes, -1 = unknown.
+            confidence: float (batch,) in [0, 1]; None is left out of `confidences`.
         """
         num_classes = self.seen.shape[0]
         mask = tf.cast(mask, tf.float32)[:, None]
@@ -45,6 +52,12 @@ class PseudoLabelQuality(CountingMetric):
         self.seen.assign_add(tf.reduce_sum(true, 0))
         self.passed.assign_add(tf.reduce_sum(pseudo * mask, 0))
         self.unsure.assign_add(tf.reduce_sum(pseudo * (1.0 - mask), 0))
+        if confidence is not None:
+            bins = tf.cast(tf.cast(confidence, tf.float32) * self.num_bins, tf.int32)
+            bins = tf.clip_by_value(bins, 0, self.num_bins - 1)
+            bins = tf.one_hot(bins, self.num_bins)
+            self.faces.assign_add(tf.matmul(pseudo, bins, transpose_a=True))
+            self.right.assign_add(tf.matmul(pseudo * true, bins, transpose_a=True))
 
     def result(self):
         kept = tf.convert_to_tensor(self.kept)
@@ -62,10 +75,11 @@ class PseudoLabelQuality(CountingMetric):
 
         Passed, unsure: how many faces were given the class with and without passing,
         the histogram of pseudo-labels and the sizes of Ada-CM's subsets I and II.
+        True: how many faces were of the class, to hold that histogram against.
         Coverage: of the faces of a true class, the share with any pseudo-label.
         Precision: of the faces given a class, the share that is of it. Recall: of the
         faces of a true class, the share given it. 0/0 is 0; without any known class the
-        three are NaN.
+        four are NaN.
         """
         kept = tf.convert_to_tensor(self.kept)
         seen = tf.convert_to_tensor(self.seen)
@@ -74,7 +88,31 @@ class PseudoLabelQuality(CountingMetric):
         return {
             "passed": tf.convert_to_tensor(self.passed),
             "unsure": tf.convert_to_tensor(self.unsure),
+            "true": seen + unknown,
             "coverage": tf.math.divide_no_nan(tf.reduce_sum(kept, 1), seen) + unknown,
             "precision": tf.math.divide_no_nan(right, tf.reduce_sum(kept, 0)) + unknown,
             "recall": tf.math.divide_no_nan(right, seen) + unknown,
         }
+
+    def confidences(self):
+        """Histograms of confidence by pseudo-label, float32 (num_classes, num_bins).
+
+        "faces": how many were given the class with a confidence in the bin; "right":
+        how many of them are of it, NaN without any known class. The bins are those of
+        `confidence_edges`; the last one includes 1.
+        """
+        unknown = tf.where(tf.reduce_sum(self.seen) > 0, 0.0, float("nan"))
+        return {
+            "faces": tf.convert_to_tensor(self.faces),
+            "right": tf.convert_to_tensor(self.right) + unknown,
+        }
+
+
+def confidence_edges():
+    """The lower edges of the bins of `PseudoLabelQuality.confidences`.
+
+    >>> confidence_edges()[:3]
+    [0.0, 0.05, 0.1]
+    """
+    num_bins = PseudoLabelQuality.num_bins
+    return [k / num_bins for k in range(num_bins)]

@@ -56,6 +56,9 @@ class Adsh(PlugIn):
         labels = tf.argmax(ratios, -1, output_type=tf.int32)
         return labels, tf.cast(tf.reduce_max(ratios, -1) >= 1.0, tf.float32)
 
+    def thresholds_instead_of(self, thresholds):
+        return tf.convert_to_tensor(self.thresholds)
+
     def epoch_end(self, model, labeled, unlabeled):
         """Measures the thresholds, from the end of the second epoch on."""
         self.epochs.assign(tf.convert_to_tensor(self.epochs) + 1.0)

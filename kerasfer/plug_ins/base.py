@@ -52,6 +52,11 @@ class PlugIn(keras.layers.Layer):
         """
         return default(weak["probs"])
 
+    def thresholds_instead_of(self, thresholds):
+        """The thresholds of the rule that replaces the scheme's: a number, one per
+        class, or None where it has none; by default the scheme's. For diagnostics."""
+        return thresholds
+
     def shifted(self, logits):
         """The logits (batch, num_classes) of the strong view, on which pseudo-labels
         are learned; by default as they are."""

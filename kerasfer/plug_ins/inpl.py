@@ -74,6 +74,9 @@ class InPL(PlugIn):
         labels = tf.argmax(weak["probs"], -1, output_type=tf.int32)
         return labels, tf.stop_gradient(tf.cast(passes, tf.float32))
 
+    def thresholds_instead_of(self, thresholds):
+        return None  # it looks at energies
+
     def shifted(self, logits):
         if self.margin == 0:
             return logits

@@ -156,6 +156,10 @@ class AdaCM(SemiSupervisedModel):
             counts += tf.reduce_sum(one_hot, 0)
         self.margin.measure(sums, counts)
 
+    def thresholds(self):
+        """T_c of all classes, float32 (num_classes,)."""
+        return tf.convert_to_tensor(self.margin.margins)
+
     def epoch_logs(self):
         margins = tf.convert_to_tensor(self.margin.margins).numpy()
         return {f"margin_{k}": float(value) for k, value in enumerate(margins)}

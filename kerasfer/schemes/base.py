@@ -11,6 +11,7 @@ from kerasfer.callbacks import EpochUpdate, StopOnNonFiniteLoss
 from kerasfer.losses import batch_mean, cross_entropy
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import PseudoLabelQuality, result_names
+from kerasfer.schedules import averaging_decay
 from kerasfer.schemes.averaging import averaged_copy, move_average
 from kerasfer.schemes.checks import check_classifier, length_of, unpacked
 from kerasfer.schemes.overflow import all_finite, restore_unless, statistics_of
@@ -65,6 +66,7 @@ class SemiSupervisedModel(keras.Model):
 
     views = ()
     loss_weights = {}
+    threshold = None  # of pseudo-labels, in a scheme that has one for all classes
 
     def __init__(
         self,
@@ -115,6 +117,11 @@ class SemiSupervisedModel(keras.Model):
         """Name -> number to log of the epoch that ends, before `epoch_end`."""
         return {}
 
+    def thresholds(self):
+        """The confidence from which a pseudo-label passes now, a number or one per
+        class; None where the rule is another one. By default `threshold`."""
+        return self.threshold
+
     # --- what a scheme uses -----------------------------------------------------------
 
     def forward(self, images):
@@ -140,7 +147,8 @@ class SemiSupervisedModel(keras.Model):
         rule = default
         for plug_in in self.plug_ins:
             rule = _replaced_rule(plug_in, weak, rule)
-        return Pseudo(*rule(weak["probs"]))
+        confidence = tf.reduce_max(tf.stop_gradient(weak["probs"]), -1)
+        return Pseudo(*rule(weak["probs"]), confidence)
 
     def shifted(self, logits):
         """Logits on which pseudo-labels are learned, as plug-ins in turn shift them."""
@@ -163,6 +171,13 @@ class SemiSupervisedModel(keras.Model):
         for plug_in in self.plug_ins:
             views += [view for view in plug_in.views if view not in views]
         return tuple(views)
+
+    def thresholds_in_force(self):
+        """`thresholds()`, as plug-ins in turn replace them."""
+        thresholds = self.thresholds()
+        for plug_in in self.plug_ins:
+            thresholds = plug_in.thresholds_instead_of(thresholds)
+        return thresholds
 
     @property
     def inference_classifier(self):
@@ -371,10 +386,8 @@ class SemiSupervisedModel(keras.Model):
     def _update_average(self, finite):
         if self.ema_classifier is None:
             return
-        decay = tf.constant(self.ema_decay, tf.float32)
-        if self.ema_warmup:
-            done = tf.convert_to_tensor(self.steps_done)
-            decay = tf.minimum(decay, (1.0 + done) / (10.0 + done))
+        done = tf.convert_to_tensor(self.steps_done)
+        decay = averaging_decay(done, self.ema_decay, self.ema_warmup)
         move_average(
             self.ema_classifier, self.classifier, decay, self.not_averaged, finite
         )
@@ -386,10 +399,11 @@ class SemiSupervisedModel(keras.Model):
         quality = self.pseudo_label_quality
         if step.pseudo is None:
             return unseen | result_names([quality, *of_plug_ins])
+        labels, mask, confidence = step.pseudo
         if audit_labels is None:
-            quality.update_state(*step.pseudo, -tf.ones_like(step.pseudo.labels))
+            quality.update_state(labels, mask, -tf.ones_like(labels), confidence)
             return unseen | {"pseudo_label_accuracy"} | result_names(of_plug_ins)
-        quality.update_state(*step.pseudo, audit_labels)
+        quality.update_state(labels, mask, audit_labels, confidence)
         for plug_in in self.plug_ins:
             plug_in.observe_training(step, audit_labels)
         return unseen

@@ -10,6 +10,7 @@ class Pseudo(NamedTuple):
 
     labels: tf.Tensor  # int (unlabeled_batch,)
     mask: tf.Tensor  # float (unlabeled_batch,), 1 = kept
+    confidence: Any = None  # float (unlabeled_batch,), the largest of what they rest on
 
 
 class Step(NamedTuple):

@@ -1,0 +1,192 @@
+"""Warnings while a model trains, which name the likely cause."""
+
+import csv
+import pathlib
+import warnings
+
+import numpy as np
+
+from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
+from kerasfer.metrics import confidence_edges
+from kerasfer.schedules import share_of_start
+
+_NOTHING = 0.001  # of the faces: so few pass that nothing is learned from them
+_TOO_MUCH_START = 0.1  # of the average
+_ONE_CLASS, _TIMES = 0.9, 3.0  # of the pseudo-labels; over its share of the labels
+_CHANCE = 0.005  # above it, in mean class accuracy
+
+
+class TrainingWarning(UserWarning):
+    """Something in a training that usually means that it will come to nothing."""
+
+
+class Diagnosis(MeasuredPseudoLabels):
+    """Warns when a training goes wrong, once a cause, with what usually is behind it.
+
+    * nothing passes: hardly a pseudo-label passed for some epochs;
+    * one class takes over: nearly all pseudo-labels that pass are of one class, or many
+      more than its share of the labels says, for some epochs;
+    * a class is left out: some class was never passed in these epochs, others were;
+    * one class is predicted: the mean class accuracy on validation faces is chance;
+    * the average is its start: the averaged weights, which are evaluated and shipped,
+      will still be the initial ones to a good part at the end of the run; said after
+      the first epoch.
+
+    A loss that is not finite stops a run by itself, see `StopOnNonFiniteLoss`.
+
+    Args:
+        class_names: one per class of the pseudo-labels; empty for schemes without.
+        labeled_counts: labelled faces per class, or None; what shares are held against.
+        path: None, or of a CSV with the columns epoch, finding, says.
+        patience: epochs in a row before a warning.
+
+    Warns:
+        TrainingWarning: see above.
+
+    >>> diagnosis = Diagnosis(manifest.class_names, split.labeled.class_counts())
+    ... # doctest: +SKIP
+    """
+
+    def __init__(self, class_names=(), labeled_counts=None, path=None, patience=3):
+        super().__init__()
+        self.class_names, self.path = tuple(class_names), path and pathlib.Path(path)
+        self.shares = None
+        if labeled_counts is not None and np.sum(labeled_counts) > 0:
+            self.shares = np.asarray(labeled_counts) / np.sum(labeled_counts)
+        self.patience = patience
+        self.in_a_row, self.told = {}, []
+
+    def get_state(self):
+        return {"in_a_row": self.in_a_row, "told": self.told}
+
+    def set_state(self, state):
+        self.in_a_row, self.told = state["in_a_row"], state["told"]
+
+    def on_train_begin(self, logs=None):
+        self.in_a_row, self.told = {}, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs, measured = logs or {}, self.measured()
+        for name, says in average_is_its_start(self.model).items():
+            self._tell(epoch + 1, name, says)
+        found = one_class_is_predicted(logs, len(self.class_names))
+        if "mask_rate" in logs and len(measured["passed"]) == len(self.class_names):
+            found |= nothing_passes(measured)
+            found |= one_class_takes_over(measured, self.class_names, self.shares)
+            found |= a_class_is_left_out(measured, self.class_names)
+        self.in_a_row = {name: self.in_a_row.get(name, 0) + 1 for name in found}
+        for name, says in found.items():
+            if self.in_a_row[name] >= self.patience:
+                self._tell(epoch + 1, name, f"{says} For {self.patience} epochs now.")
+
+    def _tell(self, epoch, name, says):
+        if name in self.told:
+            return
+        self.told.append(name)
+        warnings.warn(f"{name}. {says}", TrainingWarning, stacklevel=3)
+        if self.path is None:
+            return
+        is_new = not self.path.exists()
+        with self.path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow(["epoch", "finding", "says"])
+            writer.writerow([epoch, name, says])
+
+
+def average_is_its_start(model):
+    steps = int(np.asarray(model.steps_of_run))
+    if not model.ema_decay or not steps:
+        return {}
+    left = share_of_start(steps, model.ema_decay, model.ema_warmup)
+    if left <= _TOO_MUCH_START:
+        return {}
+    return {
+        "the average is its start": (
+            f"After the {steps} steps of this run {left:.0%} of the averaged weights, "
+            "which are evaluated and shipped, will be the initial ones. Likely cause: "
+            f"a decay, {model.ema_decay:g}, made for longer runs. Leave ema_warmup on, "
+            "lower ema_decay, or train longer."
+        )
+    }
+
+
+def nothing_passes(measured):
+    passed, unsure = measured["passed"].sum(), measured["unsure"].sum()
+    if passed > _NOTHING * (passed + unsure):
+        return {}
+    filled = np.flatnonzero(measured["faces"].sum(0))
+    thresholds, numbers = measured["threshold"], ""
+    if len(filled) and np.isfinite(thresholds).all():
+        edges = [*confidence_edges(), 1.0]
+        numbers = (
+            f" The threshold is {thresholds.min():.2f}; no face was surer than "
+            f"{edges[filled[-1] + 1]:.2f}."
+        )
+    return {
+        "nothing passes": (
+            f"{passed:.0f} of {passed + unsure:.0f} pseudo-labels passed, so that "
+            f"nothing is learned from unlabelled faces.{numbers} Likely "
+            "causes: the classifier is not trained enough yet (papers train for 10,000 "
+            "steps and more), or the threshold is too high. Train longer, lower the "
+            "threshold, or take a scheme that adapts it (AdaCM, FlexMatch)."
+        )
+    }
+
+
+def one_class_takes_over(measured, class_names, shares=None):
+    passed = measured["passed"]
+    if len(class_names) < 2 or not passed.sum():
+        return {}
+    share = passed / passed.sum()
+    top = int(share.argmax())
+    expected = None if shares is None else shares[top]
+    much = expected is not None and share[top] > max(0.5, _TIMES * expected)
+    usual = expected is not None and expected > _ONE_CLASS
+    if usual or not (share[top] > _ONE_CLASS or much):
+        return {}
+    beside = "" if expected is None else f", and {expected:.0%} of the labels"
+    return {
+        "one class takes over": (
+            f"{share[top]:.0%} of the pseudo-labels that passed are "
+            f"{class_names[top]}{beside}: the classifier teaches itself that class. "
+            "Likely causes: too large a weight of the unlabelled loss, a learning rate "
+            "that is too high, labels that are too few or imbalanced. Lower the "
+            "weight or the rate, raise the threshold, or use a plug-in for imbalance "
+            "(ABC, Adsh, ReMoP)."
+        )
+    }
+
+
+def a_class_is_left_out(measured, class_names):
+    passed = measured["passed"]
+    absent = [n for n, count in zip(class_names, passed, strict=True) if not count]
+    if not absent or len(absent) == len(class_names):
+        return {}
+    return {
+        "a class is left out": (
+            f"No pseudo-label of {', '.join(absent)} passed, of other classes "
+            f"{passed.sum():.0f}: they are learned from labelled faces alone, and the "
+            "others push them aside. Likely causes: too few labels of them, one "
+            "threshold for classes of unlike difficulty. Thresholds by class (AdaCM, "
+            "FlexMatch, Adsh) or ReMoP are made for this."
+        )
+    }
+
+
+def one_class_is_predicted(logs, num_classes):
+    name = "val_mean_class_accuracy"
+    if num_classes < 2 or name not in logs:
+        return {}
+    if logs[name] > 1 / num_classes + _CHANCE:
+        return {}
+    return {
+        "one class is predicted": (
+            f"The mean class accuracy on validation faces is {logs[name]:.3f}, chance "
+            f"for {num_classes} classes. Likely causes: a learning rate that is too "
+            "high (or far too low), weights that collapsed, an average that has not "
+            "left its start, labels that do not belong to their images. Look at the "
+            "training accuracy: if it is high, the average is behind; if not, lower "
+            "the rate."
+        )
+    }

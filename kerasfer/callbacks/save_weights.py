@@ -1,0 +1,50 @@
+"""Weights on disk, every epoch or the best."""
+
+import pathlib
+
+import keras
+
+from kerasfer.safe_write import written_aside
+
+
+class SaveWeights(keras.callbacks.Callback):
+    """Saves the model's weights at the end of an epoch; a file is whole or absent.
+
+    Args:
+        path: ends in ".weights.h5".
+        monitor: a key of the logs; saves only when it improves. None saves every epoch.
+        mode: "max" or "min", what improving means.
+
+    Attributes:
+        best: the best value so far, None before the first.
+        best_epoch: its epoch, counted from 1.
+
+    Raises:
+        ValueError: another `mode`, or `monitor` is not in the logs.
+
+    >>> SaveWeights("best.weights.h5", monitor="val_accuracy")  # doctest: +SKIP
+    """
+
+    def __init__(self, path, monitor=None, mode="max"):
+        super().__init__()
+        if mode not in ("max", "min"):
+            raise ValueError(f"`mode` must be 'max' or 'min'. Received: {mode!r}.")
+        self.path, self.monitor, self.mode = pathlib.Path(path), monitor, mode
+        self.best = self.best_epoch = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor is not None:
+            if self.monitor not in (logs or {}):
+                raise ValueError(
+                    f"`monitor` must be one of {', '.join(logs or {})}. Received: "
+                    f"{self.monitor!r}."
+                )
+            value = float(logs[self.monitor])
+            if self.best is not None and not self._is_better(value):
+                return
+            self.best, self.best_epoch = value, epoch + 1
+        with written_aside(self.path) as aside:
+            self.model.save_weights(aside)
+
+    def _is_better(self, value):
+        return value > self.best if self.mode == "max" else value < self.best

@@ -1,0 +1,111 @@
+"""Pseudo-labels by class, and pictures, for TensorBoard."""
+
+import io
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
+from kerasfer.inspection import inspect
+from kerasfer.metrics import confidence_edges
+
+_MEASURES = ("passed", "coverage", "precision", "recall", "threshold")
+_SHOWN = 12
+_MOST_DRAWN = 2000  # of a histogram, which TensorBoard takes as single values
+
+
+class TensorBoardPictures(MeasuredPseudoLabels):
+    """What `keras.callbacks.TensorBoard` lacks: pseudo-labels by class, and pictures.
+
+    Each epoch: coverage, precision, recall, threshold and number of the pseudo-labels
+    of each class, and histograms of their confidence. Every few epochs, and after the
+    last: the confusion matrix and the t-SNE of embeddings of validation faces, and the
+    unlabelled faces that the evaluated classifier is surest and least sure of.
+
+    Args:
+        folder: of the event files.
+        class_names: one per class.
+        validation: None, or a data set of (image, label) of expressions.
+        unlabeled: None, or a data set of (image, label), small: it is held in memory.
+        every: how many epochs lie between pictures.
+        seed: of t-SNE.
+
+    >>> validation = evaluation_dataset(split.validation)
+    >>> pictures = TensorBoardPictures("tb", names, validation)
+    >>> model.fit(data, callbacks=[keras.callbacks.TensorBoard("tb"), pictures])
+    ... # doctest: +SKIP
+    """
+
+    def __init__(
+        self, folder, class_names, validation=None, unlabeled=None, every=10, seed=0
+    ):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"`every` must be at least 1. Received: {every}.")
+        self.folder = pathlib.Path(folder) / "pictures"
+        self.class_names = tuple(class_names)
+        self.validation, self.unlabeled = validation, unlabeled
+        self.every, self.seed = every, seed
+        self._writer = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        measured = self.measured()
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.folder))
+        with self._writer.as_default(step=epoch):
+            if "mask_rate" in (logs or {}):
+                self._pseudo_labels(measured)
+            if (epoch + 1) % self.every == 0 or epoch + 1 == self.params["epochs"]:
+                self._pictures()
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _pseudo_labels(self, measured):
+        for measure in _MEASURES:
+            for name, value in zip(self.class_names, measured[measure], strict=False):
+                if np.isfinite(value):
+                    tf.summary.scalar(f"pseudo_labels_{measure}/{name}", value)
+        for name, counts in zip(self.class_names, measured["faces"], strict=False):
+            counts = np.ceil(counts * min(1.0, _MOST_DRAWN / max(1, counts.sum())))
+            middles = np.array(confidence_edges()) + 0.025
+            middles = np.repeat(middles, counts.astype(int))
+            tf.summary.histogram(f"confidence/{name}", middles, buckets=20)
+
+    def _pictures(self):
+        from kerasfer import figures  # Matplotlib, only where pictures are drawn
+
+        if self.validation is not None:
+            seen = inspect(self.model, self.validation, self.class_names)
+            known = seen.labels >= 0
+            counts = np.zeros((len(self.class_names),) * 2, int)
+            np.add.at(counts, (seen.labels[known], seen.probs.argmax(-1)[known]), 1)
+            _log("confusion", figures.confusion(counts, self.class_names))
+            points = figures.plane(seen.embeddings, self.seed)
+            _log("embedding", figures.embedding(points, seen.labels, self.class_names))
+        if self.unlabeled is not None:
+            seen = inspect(self.model, self.unlabeled, self.class_names)
+            _log("surest_pseudo_labels", shown(seen, seen.surest(_SHOWN)))
+            _log("least_sure_pseudo_labels", shown(seen, seen.least_sure(_SHOWN)))
+
+
+def shown(seen, rows):
+    """A figure of some faces of an `Inspected`, with what is said and known of them."""
+    from kerasfer import figures
+
+    said, known, confidence = seen.said, seen.known, seen.confidence
+    captions = [
+        f"{said[i]} {confidence[i]:.2f}\n({known[i] or 'unknown'})" for i in rows
+    ]
+    return figures.faces(seen.images[rows], captions)
+
+
+def _log(name, figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    image = tf.io.decode_png(file.getvalue(), channels=3)
+    tf.summary.image(name, image[None])

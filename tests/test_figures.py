@@ -1,0 +1,107 @@
+"""Figures show the numbers that they are given; what a model makes of some faces."""
+
+import numpy as np
+import pytest
+from conftest import dense_classifier, random_faces
+
+from kerasfer import figures
+from kerasfer.calibration import expected_calibration_error, reliability
+from kerasfer.data import evaluation_dataset
+from kerasfer.inspection import Inspected, inspect
+from kerasfer.schemes import Supervised
+
+NAMES = ("anger", "fear", "neutral")
+
+
+def texts(figure):
+    return [t.get_text() for axes in figure.axes for t in axes.texts]
+
+
+def test_confusion_is_in_shares_of_rows():
+    figure = figures.confusion([[3, 1, 0], [0, 2, 2], [0, 0, 0]], NAMES)
+    # A class without faces has no shares.
+    assert texts(figure) == ["75", "25", "0", "0", "50", "50"]
+
+
+def test_curves_and_histograms_hold_their_numbers():
+    (axes,) = figures.curves({"loss": [2.0, 1.0], "val": [3.0, np.nan]}, "loss").axes
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [2.0, 1.0])
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 2])
+    (axes,) = figures.class_histogram(NAMES, [3, 2, 1], [1, 0, 4], [4, 2, 5]).axes
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == [3, 2, 1, 1, 0, 4, 4, 2, 5]
+    (axes,) = figures.class_histogram(NAMES, [3, 2, 1], [1, 0, 4], [np.nan] * 3).axes
+    assert len(axes.patches) == 6
+    (axes,) = figures.confidence_histogram([0, 0.5], [4, 6], [1, 5], [0.9, 0.9]).axes
+    assert [bar.get_height() for bar in axes.patches] == [1, 5, 3, 1]
+    assert [line.get_xdata()[0] for line in axes.lines] == [0.9]  # once
+    (axes,) = figures.methods({"a": [1.0, 3.0], "b": [], "c": [2.0]}, "x").axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("task", ["expressions", "action_units"])
+def test_reliability_has_the_bins_of_the_calibration_error(task):
+    dice = np.random.default_rng(0)
+    probs = dice.dirichlet(np.ones(3), 200)
+    labels = dice.integers(-1, 3, 200)
+    if task == "action_units":
+        labels = dice.choice([-1.0, 0.0, 1.0], (200, 3))
+    bins = reliability(labels, probs, task)
+    shares = bins["faces"] / bins["faces"].sum()
+    error = (shares * np.abs(bins["right"] - bins["confidence"])).sum()
+    expected = expected_calibration_error(labels, probs, task)
+    np.testing.assert_allclose(error, expected, atol=1e-6)
+    (axes,) = figures.reliability_diagram(labels, probs, task).axes
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), bins["right"])
+
+
+def test_the_plane_keeps_clusters_apart():
+    dice = np.random.default_rng(0)
+    points = dice.normal(size=(60, 8)) + 20 * np.repeat(np.eye(3, 8), 20, 0)
+    labels = np.repeat([0, 1, 2], 20)
+    flat = figures.plane(points)
+    centres = np.array([flat[labels == k].mean(0) for k in range(3)])
+    nearest = ((flat[:, None] - centres) ** 2).sum(-1).argmin(-1)
+    assert (nearest == labels).mean() > 0.95
+    (axes,) = figures.embedding(flat, labels - 1, NAMES).axes
+    assert sum(len(dots.get_offsets()) for dots in axes.collections) == 60
+
+
+def seen(probs, labels, names=NAMES, task="expressions"):
+    probs = np.array(probs, np.float32)
+    images = np.zeros((len(probs), 4, 4, 3), np.uint8)
+    return Inspected(images, np.array(labels), probs, probs, names, task)
+
+
+def test_the_surest_and_the_least_sure():
+    found = seen(
+        [[0.9, 0.1, 0], [0.4, 0.3, 0.3], [0, 0.8, 0.2], [0.5, 0.2, 0.3]], [0, 1, 2, -1]
+    )
+    assert found.surest(2).tolist() == [0, 2]
+    assert found.least_sure(2).tolist() == [1, 3]
+    assert found.surest_errors(5).tolist() == [2, 1]  # of the last nobody knows
+    assert found.said == ["anger", "anger", "fear", "anger"]
+    assert found.known == ["anger", "fear", "neutral", ""]
+    units = seen(
+        [[0.9, 0.6], [0.1, 0.2]], [[1, -1], [-1, -1]], ("AU1", "AU4"), "action_units"
+    )
+    assert units.said == ["AU1 AU4", "none"] and units.known == ["AU1", ""]
+    np.testing.assert_allclose(units.confidence, [0.75, 0.85], rtol=1e-6)
+
+
+def test_inspect_sees_each_face_once():
+    faces = random_faces(10, side=4)
+    model = Supervised(dense_classifier())
+    found = inspect(model, evaluation_dataset(faces, batch_size=4), NAMES)
+    np.testing.assert_array_equal(found.images, faces.images)
+    np.testing.assert_array_equal(found.labels, faces.labels)
+    expected = model.inference_classifier(faces.images)
+    np.testing.assert_allclose(found.probs, expected["probs"], rtol=1e-5)
+    assert found.embeddings.shape == (10, 5)
+    with pytest.raises(ValueError, match="at least one face"):
+        inspect(model, [], NAMES)
+
+
+def test_faces_have_their_captions():
+    figure = figures.faces(random_faces(3).images, ["a", "b", "c"], columns=2)
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", ""]
