@@ -14,8 +14,8 @@ work on one `--out` at a time.
 
 `<out>/study/<name>/` has results.csv (a row a number), tables.md and tables.tex (mean,
 deviation, standard error, by each rule that picks the epoch, paired differences),
-summary.csv, paired.csv and what each run printed. `recipes/table.py` sets a table
-beside its paper's.
+summary.csv, paired.csv, report.html and what each run printed. `recipes/table.py` sets
+a table beside its paper's.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ from _shared.flags import parse, require_at_least
 from _shared.jobs import last_line, run_all
 from _shared.plan import add_to_plan, study_folder, tabulated
 from _shared.progress import count_bar
+from _shared.report.study import write_study_report
 from _shared.runs import RESULT, reported_errors, slug
 from _shared.study_file import read_study
 from _shared.study_tables import write_tables
@@ -73,6 +74,7 @@ def main():
         folder = study_folder(config.out, study.name)
 
         def write(entries, long):
+            write_study_report(folder, study, entries, long, config.out)
             return write_tables(folder, study, entries, long)
 
         print(f"\n{tabulated(config.out, study.name, write)}\nFolder: {folder}")

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import Page
 from recipe_runs import RECIPES, imported, run, write_noise
 
 STUDY = """
@@ -110,6 +111,30 @@ def test_tables(finished):
 
 
 @pytest.mark.slow
+def test_report(finished, tmp_path):
+    folder, _ = finished
+    text = (folder / "report.html").read_text()
+    page = Page(text)
+    assert page.open == [] and len(page.ids) == len(set(page.ids))
+    for title in ("Summary", "Confusion, summed over runs", "Runs", "How it was made"):
+        assert title in page.text
+    assert "4 of 4" in page.text  # runs
+    runs = [s for s in page.sources if not s.startswith(("#", "data:"))]
+    assert len(runs) == 4
+    for path in runs:
+        assert (folder / path).exists()
+    # The tables' numbers.
+    lines = (folder / "tables.md").read_text().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("| FixMatch")]
+    assert rows
+    for row in rows:
+        assert row[3].strip() in page.text
+    code, output = run(folder, "--out", tmp_path / "again.html", recipe="report")
+    assert code == 0, output
+    again = Page((tmp_path / "again.html").read_text())
+    assert "4 of 4" in again.text and "Differs from the published" in again.text
+
+
 def test_finished_runs_are_skipped_and_later_seeds_join_the_table(folder, finished):
     before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("result.json")}
     assert len(before) == 4

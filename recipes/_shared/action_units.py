@@ -65,6 +65,19 @@ def write_validation(path, faces, model, split):
     _write_predictions(path, split.validation, probs, thresholds)
 
 
+def inspect(faces, model, manifest):
+    """What the model makes of some faces."""
+    images = data.build_evaluation_data(faces, manifest)
+    names = manifest.au_names
+    return kerasfer.inspection.inspect(model, images, names, "action_units")
+
+
+def kinds(manifest):
+    """The emotion of each face, where it is known, for the colours of a picture."""
+    emotions = (*kerasfer.action_units.emotions_of(), "unknown")
+    return [emotions[k] for k in manifest.labels]
+
+
 def names_of(split):
     """Of the classifier's outputs."""
     return split.labeled.au_names

@@ -77,6 +77,17 @@ def write_validation(path, faces, model, split):
     _write_predictions(path, manifest, _predictions(faces, model, manifest)["probs"])
 
 
+def inspect(faces, model, manifest):
+    """What the model makes of some faces."""
+    images = data.build_evaluation_data(faces, manifest)
+    return kerasfer.inspection.inspect(model, images, manifest.class_names)
+
+
+def kinds(manifest):
+    """What each face is, for the colours of a picture."""
+    return [manifest.class_names[k] if k >= 0 else "unknown" for k in manifest.labels]
+
+
 def names_of(split):
     """Of the classifier's outputs."""
     return split.labeled.class_names

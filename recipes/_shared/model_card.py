@@ -3,9 +3,10 @@
 After Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
-import numpy as np
-
 import kerasfer
+
+from .finished import TEST
+from .scores_by import by_class, by_subgroup, by_unit, percent, read_attributes
 
 _USE = """\
 Says which expression a face **shows**, or which of its muscles move, on pictures like
@@ -93,108 +94,33 @@ def _protocol(run):
 
 
 def _metrics(run, subgroups):
-    table = run.table("predictions_test.csv")
+    table = run.table(TEST)
     describe = _units if run.task == "action_units" else _classes
     parts = [describe(run, table)]
-    attributes = _attributes(run.config["manifest"], subgroups)
+    attributes = read_attributes(run.config["manifest"], subgroups)
     if attributes is None:
         parts.append(
             "By subgroup: **not known**, the manifest has no such columns. A model may "
             "be worse for some people than these numbers say."
         )
     else:
-        joined = table.merge(attributes, on="path", how="left")
-        for column in attributes.columns.drop("path"):
-            parts.append(_by_subgroup(run, joined, column))
+        for column, of_groups in by_subgroup(run, table, attributes).items():
+            parts.append(f"By {column}:\n\n{of_groups.to_markdown(index=False)}")
     return "\n\n".join(parts)
 
 
 def _classes(run, table):
-    import pandas as pd
-
-    rows = []
-    for name in run.names:
-        of_class = table[table["label"] == name]
-        right = (of_class["predicted"] == name).mean() if len(of_class) else np.nan
-        said = table[table["predicted"] == name]
-        precise = (said["label"] == name).mean() if len(said) else np.nan
-        rows.append(
-            {
-                "class": name,
-                "faces": len(of_class),
-                "accuracy %": _percent(right),
-                "right when predicted %": _percent(precise),
-            }
-        )
-    result = run.result
     line = (
-        f"Accuracy {100 * result['accuracy']:.1f} %, mean over classes "
-        f"{100 * result['mean_class_accuracy']:.1f} %, {len(table)} faces."
+        f"Accuracy {100 * run.result['accuracy']:.1f} %, mean over classes "
+        f"{100 * run.result['mean_class_accuracy']:.1f} %, {len(table)} faces."
     )
-    return f"{line}\n\n{pd.DataFrame(rows).to_markdown(index=False)}"
+    return f"{line}\n\n{by_class(run, table).to_markdown(index=False)}"
 
 
 def _units(run, table):
-    import pandas as pd
-
-    rows = []
-    for m, name in enumerate(run.names):
-        known = table[table[name] >= 0]
-        rows.append(
-            {
-                "unit": name,
-                "means": kerasfer.action_units.DESCRIPTIONS.get(int(name[2:]), ""),
-                "annotated": len(known),
-                "present": int((known[name] >= 0.5).sum()),
-                "threshold": f"{run.result['thresholds'][m]:.3f}",
-                "F1 %": _percent(_f1(known, name)),
-            }
-        )
-    mean = run.result.get("fitted_f1")
-    line = f"Mean F1 {_percent(mean)} %, thresholds fitted on validation faces."
-    return f"{line}\n\n{pd.DataFrame(rows).to_markdown(index=False)}"
-
-
-def _f1(known, name):
-    truth, decided = known[name] >= 0.5, known[f"decision_{name}"] == 1
-    total = truth.sum() + decided.sum()
-    return 2 * (truth & decided).sum() / total if total else np.nan
-
-
-def _attributes(manifest, subgroups):
-    """The columns of a manifest that say who is in a picture, or None."""
-    import pandas as pd
-
-    if not manifest:
-        return None
-    try:
-        table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise ValueError(
-            f"The run's manifest {manifest} is not there any more; it is read for "
-            "metrics by subgroup. Put it back, or give --subgroups without columns."
-        ) from None
-    columns = [name for name in subgroups if name in table]
-    return table[["path", *columns]] if columns else None
-
-
-def _by_subgroup(run, joined, column):
-    import pandas as pd
-
-    rows = []
-    for value, group in joined.fillna({column: ""}).groupby(column):
-        row = {column: value or "unknown", "faces": len(group)}
-        if run.task == "action_units":
-            scores = [_f1(group[group[name] >= 0], name) for name in run.names]
-            known = [score for score in scores if not np.isnan(score)]
-            row["mean F1 %"] = _percent(np.mean(known) if known else np.nan)
-        else:
-            right = group["label"] == group["predicted"]
-            error = np.sqrt(right.mean() * (1 - right.mean()) / len(group))
-            row["accuracy %"] = f"{100 * right.mean():.1f} (se {100 * error:.1f})"
-            row["mean class %"] = _percent(right.groupby(group["label"]).mean().mean())
-        rows.append(row)
-    return f"By {column}:\n\n{pd.DataFrame(rows).to_markdown(index=False)}"
+    mean = percent(run.result.get("fitted_f1"))
+    line = f"Mean F1 {mean} %, thresholds fitted on validation faces."
+    return f"{line}\n\n{by_unit(run, table).to_markdown(index=False)}"
 
 
 def _calibration(description, calibration):
@@ -235,7 +161,3 @@ def _settings(config, description):
         for when, known in description.versions.items()
     ]
     return "\n".join([*lines, "", "Versions:", "", *versions])
-
-
-def _percent(value):
-    return "-" if value is None or np.isnan(value) else f"{100 * value:.1f}"

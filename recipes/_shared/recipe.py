@@ -14,7 +14,7 @@ from .table import report
 from .train import train
 
 # Which runs there are and where, not how one is made.
-_ELSEWHERE = ("seeds", "out", "resume")
+_ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,7 @@ def write_tables(folder, study, entries, long):
     for setting, metric, name in shown_tables(entries):
         of_table = (long["setting"] == setting) & (long["metric"] == metric)
         if of_table.any():
-            table = _side_by_side(long[of_table], entries, study.scale)
+            table = side_by_side(long[of_table], entries, study.scale)
             markdown += [f"## {setting}: {name}, {study.unit}", as_markdown(table)]
             latex += [f"% {setting}: {name}, in {study.unit}", as_latex(table)]
     text = "\n\n".join(markdown) + "\n"
@@ -50,7 +50,7 @@ def shown_tables(entries):
     return [(*key, name) for key, name in found.items()]
 
 
-def _side_by_side(long, entries, scale):
+def side_by_side(long, entries, scale):
     """Rows are methods; columns the rules that pick the epoch, and what the paired
     difference to the first method is."""
     import pandas as pd

@@ -8,12 +8,13 @@ import kerasfer
 from kerasfer.safe_write import written_aside
 
 from . import faces as data
-from .kept import keep_for_export
+from .kept import keep_for_export, keep_for_report
 from .pictures import draw_centroid_shift
-from .progress import progress_bar
+from .report.run import write_run_report
 from .runs import CHECKPOINTS, RESULT, claimed, column_of, open_run
 from .selections import TestScores
 from .training import compile_model, set_precision, with_steps
+from .watching import METRICS, note_end, plain_warnings, watching
 
 
 def train(
@@ -46,7 +47,16 @@ def train(
         if run.result is not None:
             print(f"{folder} is finished; its result is taken as it is.")
             return run.result
-        fitted = _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled)
+        try:
+            with plain_warnings():
+                fitted = _fit(
+                    run, config, build_model, task, mixup_alpha, measured_unlabeled
+                )
+        except FloatingPointError as error:
+            note_end(run.folder, error)
+            if config.training.report:
+                write_run_report(run.folder)
+            raise
         result = {
             "method": settings["method"],
             "seed": settings["seed"],
@@ -54,12 +64,15 @@ def train(
         }
         if read_test:
             result |= _tested(run, config, task, fitted)
-            result |= keep_for_export(
-                run.folder, config.faces, task, fitted.model, fitted.split
-            )
+            kept = (run.folder, config.faces, task, fitted.model, fitted.split)
+            result |= keep_for_export(*kept)
+            if config.training.report:
+                keep_for_report(*kept)
         with written_aside(run.folder / RESULT) as aside:
             aside.write_text(json.dumps(result, indent=2))
         shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
+        if read_test and config.training.report:
+            write_run_report(run.folder)
     return result
 
 
@@ -74,11 +87,11 @@ class _Fitted:
 
 
 def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
-    """Writes the split, metrics.csv, pseudo_labels.csv, best and last weights, and the
-    curve of the centroids where there are some. Goes on from the last checkpoint."""
+    """Writes the split, the tables of `watching`, best and last weights, and the curve
+    of the centroids where there are some. Goes on from the last checkpoint."""
     import keras
 
-    from kerasfer.callbacks import EpochUpdate, PseudoLabelAudit, SaveWeights
+    from kerasfer.callbacks import EpochUpdate, SaveWeights
     from kerasfer.checkpoints import Checkpoint
 
     from .epoch_seconds import EpochSeconds
@@ -94,6 +107,9 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
     measured = [split.labeled]
     if measured_unlabeled != 0:
         measured.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
+    update = EpochUpdate(
+        *(data.build_evaluation_data(config.faces, part) for part in measured)
+    )
     best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
     test_scores = TestScores(
         training.selections if "test_part" not in run.config else (),
@@ -102,12 +118,12 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
         lambda: task.scores(config.faces, model, split),
     )
     seconds, last = EpochSeconds(), SaveWeights(run.folder / "last.weights.h5")
-    metrics, audit = (run.folder / f"{n}.csv" for n in ("metrics", "pseudo_labels"))
+    watched = watching(run.folder, config, task, model, split)
     checkpoint = Checkpoint(
         run.folder / CHECKPOINTS,
         run.config,
-        remembering=[best, seconds, test_scores],
-        files=[best.path, last.path, metrics, audit],
+        remembering=[best, seconds, test_scores, watched.diagnosis],
+        files=[best.path, last.path, *watched.files],
     )
     done = checkpoint.resume(model)
     if done:
@@ -124,20 +140,14 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
         verbose=0,
         callbacks=[
             seconds,
-            # Before the update, whose threshold a class would fill the line.
-            progress_bar(run.folder.name),
-            EpochUpdate(
-                *(data.build_evaluation_data(config.faces, p) for p in measured)
-            ),
+            *watched.callbacks(update, goes_on=done > 0),
             best,
             last,
-            PseudoLabelAudit(audit, task.pseudo_classes(model, split.labeled)),
             test_scores.callback(),
-            keras.callbacks.CSVLogger(str(metrics), append=done > 0),
             checkpoint,
         ],
     )
-    shifts = {run.folder.name: column_of(metrics, "centroid_shift")}
+    shifts = {run.folder.name: column_of(run.folder / METRICS, "centroid_shift")}
     if shifts[run.folder.name]:
         draw_centroid_shift(run.folder / "centroid_shift.png", shifts)
     model.load_weights(str(best.path))

@@ -60,6 +60,12 @@ class Training:
     """Whether running batch statistics are averaged too, or taken as they are."""
     weak_training: bool = True
     """Whether weak views pass in training mode (dropout, batch statistics)."""
+    report: bool = True
+    """Whether the run writes report.html, and keeps what stands in it."""
+    tensorboard: bool = False
+    """Whether the run writes `tensorboard/`: scalars, histograms, pictures."""
+    pictures_every: int = 10
+    """Epochs from one picture to the next, for TensorBoard."""
     monitor: MONITORS = "val_accuracy"
     """What picks the epoch, on validation faces; val_f1... for action units."""
     selections: tuple[Selection, ...] = ()
@@ -74,7 +80,7 @@ class Training:
 
     def __post_init__(self):
         require_at_least(self, 0, "weight_decay", "seeds", "steps_per_epoch")
-        require_at_least(self, 1, "epochs", "last_epochs")
+        require_at_least(self, 1, "epochs", "last_epochs", "pictures_every")
         require_above_0(self, "learning_rate", "adam_epsilon", "penalty_strength")
         require_within(self, 0, 0.999999, "dropout", "ema_decay")
         if self.backbone_weights and self.backbone not in _LOADABLE:

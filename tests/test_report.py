@@ -1,0 +1,158 @@
+"""report.html and the pages for TensorBoard, of a run as a user makes it."""
+
+import csv
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from html_page import Page
+from recipe_runs import run, write_noise
+
+FLAGS = [
+    "--protocol", "balanced:labels=12", "--image-size", 16, "--batch-size", 6,
+    "--epochs", 3, "--steps-per-epoch", 2, "--scheme", "fixmatch",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    manifest = write_noise(folder)
+    rows = list(csv.DictReader(manifest.open()))
+    with manifest.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["path", "label", "gender"])
+        writer.writeheader()
+        for number, row in enumerate(rows):
+            writer.writerow({**row, "gender": ("female", "male")[number % 2]})
+    code, output = run(
+        "--manifest", manifest, *FLAGS, "--tensorboard", "--pictures-every", 2,
+        "--no-ema-warmup",
+        "--out", folder / "runs <b>", recipe="baselines",
+    )  # fmt: skip
+    assert code == 0, output
+    assert "\nwarning: the average is its start. After the 6 steps" in output
+    (result,) = folder.rglob("result.json")
+    return result.parent
+
+
+def test_a_page_that_needs_nothing_else(finished):
+    text = (finished / "report.html").read_text()
+    page = Page(text)
+    assert page.open == []  # every tag is closed
+    assert len(page.ids) == len(set(page.ids))  # no picture takes another's clip
+    for source in page.sources:
+        assert source.startswith(("data:image/png;base64,", "#")), source[:80]
+    assert not re.search(r"url\((?!#|&quot;#|\"#)", text)
+    assert "<script" not in text and "#010203" not in text
+
+
+def test_the_page_has_what_a_user_looks_for(finished):
+    page = Page((finished / "report.html").read_text())
+    result = json.loads((finished / "result.json").read_text())
+    for title in (
+        "Summary", "Warnings", "Training", "Pseudo-labels", "Test part", "Calibration",
+        "Embedding", "Faces", "How it was made",
+    ):  # fmt: skip
+        assert title in page.text
+    assert f"{100 * result['accuracy']:.1f}" in page.text
+    assert "the average is its start (epoch 1)" in page.text
+    assert "By gender" in page.text and "female" in page.text
+    assert "Test: expected calibration error 0." in page.text
+    # The command as it can be given again; what is in names is not markup.
+    assert "python recipes/baselines.py --manifest" in page.text
+    assert "runs <b>'" in page.text
+    assert "not stated: no LICENCE_NOTICE.txt" in page.text
+    assert "t-SNE of" in page.text
+
+
+def test_shown_faces_are_none_of_the_test_part(finished):
+    shown = list(csv.DictReader((finished / "shown_faces.csv").open()))
+    split = list(csv.DictReader((finished / "split.csv").open()))
+    part = {row["path"]: row["part"] for row in split}
+    groups = {}
+    for row in shown:
+        groups.setdefault(row["group"], []).append(row)
+        assert (finished / row["file"]).exists()
+    wanted = {
+        "errors on validation faces": "validation",
+        "surest unlabelled faces": "unlabeled",
+        "least sure unlabelled faces": "unlabeled",
+    }
+    for group, rows in groups.items():
+        assert {part[row["path"]] for row in rows} == {wanted[group]}
+    sure = [float(r["confidence"]) for r in groups["surest unlabelled faces"]]
+    unsure = [float(r["confidence"]) for r in groups["least sure unlabelled faces"]]
+    assert sure == sorted(sure, reverse=True) and unsure == sorted(unsure)
+    assert min(sure) >= max(unsure)
+    assert all(r["said"] != r["known"] for r in groups["errors on validation faces"])
+
+
+def test_a_page_without_faces(finished, tmp_path):
+    path = tmp_path / "shared.html"
+    code, output = run(
+        finished, "--no-with-faces", "--out", path, "--subgroups", "age",
+        recipe="report",
+    )  # fmt: skip
+    assert code == 0 and f"Report: {path}" in output
+    page = Page(path.read_text())
+    assert "data:image" not in path.read_text() and "By gender" not in page.text
+    assert "By subgroup: not known" in page.text
+
+
+def test_a_run_that_was_cut_off(finished, tmp_path):
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    for name in ("config.yaml", "env.json", "metrics.csv"):
+        shutil.copy(finished / name, begun)
+    code, output = run(begun, recipe="report")
+    assert code == 0, output
+    page = Page((begun / "report.html").read_text())
+    assert "This run is not finished." in page.text and "Training" in page.text
+    assert "Test part" not in page.text
+    code, output = run(tmp_path, recipe="report")
+    assert code == 1 and "is not a run: it has no config.yaml" in output
+
+
+def test_pages_for_tensorboard(finished):
+    found = {}
+    for path in (finished / "tensorboard").rglob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append(event.step)
+    assert sorted(found["epoch_loss"]) == [0, 0, 1, 1, 2, 2]  # training, validation
+    assert found["confidence/anger"] == [0, 1, 2]
+    assert found["pseudo_labels_threshold/fear"] == [0, 1, 2]
+    pictures = "confusion", "embedding", "surest_pseudo_labels"
+    for name in (*pictures, "least_sure_pseudo_labels"):
+        assert found[name] == [1, 2], name  # every second epoch, and the last
+
+
+def test_a_loss_that_breaks_is_among_the_findings(tmp_path):
+    code, output = run(
+        "--manifest", write_noise(tmp_path), *FLAGS, "--learning-rate", "1e30",
+        "--optimizer", "sgd", "--out", tmp_path / "runs", recipe="baselines",
+    )  # fmt: skip
+    assert code == 1 and "error: The loss is" in output
+    (path,) = (tmp_path / "runs").rglob("findings.csv")
+    (row,) = [r for r in csv.DictReader(path.open()) if "finite" in r["finding"]]
+    assert "learning rate" in row["says"]
+    assert "the loss is not finite" in (path.parent / "report.html").read_text()
+
+
+def test_confidences_are_those_of_the_unlabelled_faces(finished):
+    rows = list(csv.DictReader((finished / "confidences.csv").open()))
+    audit = list(csv.DictReader((finished / "pseudo_labels.csv").open()))
+    for epoch in ("1", "2", "3"):
+        faces = sum(float(r["faces"]) for r in rows if r["epoch"] == epoch)
+        assert faces == 2 * 6  # steps, batch
+        given = [
+            float(r["passed"]) + float(r["unsure"])
+            for r in audit
+            if r["epoch"] == epoch
+        ]
+        assert np.sum(given) == faces
+    assert {r["threshold"] for r in audit} == {"0.95"}
