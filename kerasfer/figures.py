@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 
 from kerasfer.calibration import reliability
 
+FEWEST_POINTS = 5
+"""That `plane` takes."""
+
 _COLOURS = (
     "#4c8bf5", "#e8710a", "#1e9e5a", "#d93f8b", "#8a63d2", "#b59000", "#12a4af",
     "#d9443a", "#7f8c8d", "#9aa83a",
@@ -198,17 +201,25 @@ def plane(embeddings, seed=0):
     """Embeddings in the plane, by scikit-learn's t-SNE.
 
     Args:
-        embeddings: float (points, width), at least 5 points.
+        embeddings: float (points, width), at least `FEWEST_POINTS`.
         seed: of t-SNE.
 
     Returns:
         float32 array (points, 2).
+
+    Raises:
+        ValueError: fewer points.
 
     >>> plane(np.eye(8)).shape
     (8, 2)
     """
     from sklearn.manifold import TSNE
 
+    if len(embeddings) < FEWEST_POINTS:
+        raise ValueError(
+            f"`embeddings` must have at least {FEWEST_POINTS} points. Received: "
+            f"{len(embeddings)}."
+        )
     perplexity = min(30, (len(embeddings) - 1) / 3)
     return TSNE(perplexity=perplexity, random_state=seed).fit_transform(
         np.asarray(embeddings, np.float32)

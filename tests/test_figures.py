@@ -67,6 +67,12 @@ def test_the_plane_keeps_clusters_apart():
     assert sum(len(dots.get_offsets()) for dots in axes.collections) == 60
 
 
+def test_a_plane_of_too_few_points_is_refused():
+    with pytest.raises(ValueError, match="at least 5 points.*Received: 4"):
+        figures.plane(np.eye(4))
+    assert figures.plane(np.eye(5)).shape == (5, 2)
+
+
 def seen(probs, labels, names=NAMES, task="expressions"):
     probs = np.array(probs, np.float32)
     images = np.zeros((len(probs), 4, 4, 3), np.uint8)

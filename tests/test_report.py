@@ -8,8 +8,13 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import dense_classifier, random_faces
 from html_page import Page
-from recipe_runs import run, write_noise
+from recipe_runs import imported, run, write_noise
+
+from kerasfer.callbacks import TensorBoardPictures
+from kerasfer.data import evaluation_dataset, training_dataset
+from kerasfer.schemes import Supervised
 
 FLAGS = [
     "--protocol", "balanced:labels=12", "--image-size", 16, "--batch-size", 6,
@@ -102,6 +107,12 @@ def test_a_page_without_faces(finished, tmp_path):
     assert "By subgroup: not known" in page.text
 
 
+def test_the_page_is_the_same_each_time(finished, tmp_path):
+    write = imported("_shared.report.run").write_run_report
+    first, second = (write(finished, path=tmp_path / f"{n}.html") for n in range(2))
+    assert first.read_bytes() == second.read_bytes()
+
+
 def test_a_run_that_was_cut_off(finished, tmp_path):
     begun = tmp_path / "begun"
     begun.mkdir()
@@ -116,19 +127,41 @@ def test_a_run_that_was_cut_off(finished, tmp_path):
     assert code == 1 and "is not a run: it has no config.yaml" in output
 
 
-def test_pages_for_tensorboard(finished):
+def events(folder):
+    """Tag -> its steps."""
     found = {}
-    for path in (finished / "tensorboard").rglob("events*"):
+    for path in folder.rglob("events*"):
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
                 found.setdefault(value.tag, []).append(event.step)
+    return found
+
+
+def test_pages_for_tensorboard(finished):
+    found = events(finished / "tensorboard")
     assert sorted(found["epoch_loss"]) == [0, 0, 1, 1, 2, 2]  # training, validation
     assert found["confidence/anger"] == [0, 1, 2]
     assert found["pseudo_labels_threshold/fear"] == [0, 1, 2]
     pictures = "confusion", "embedding", "surest_pseudo_labels"
     for name in (*pictures, "least_sure_pseudo_labels"):
         assert found[name] == [1, 2], name  # every second epoch, and the last
+
+
+def test_pictures_of_few_faces(tmp_path):
+    faces = random_faces(4, side=4)
+    data = evaluation_dataset(faces)
+    model = Supervised(dense_classifier(side=4))
+    model.compile("sgd")
+    pictures = TensorBoardPictures(tmp_path, ("anger", "fear", "neutral"), data)
+    model.fit(
+        training_dataset(faces, faces, model.all_views, batch_size=4),
+        steps_per_epoch=1,
+        verbose=0,
+        callbacks=[pictures],
+    )
+    tags = events(tmp_path)
+    assert "confusion" in tags and "embedding" not in tags
 
 
 def test_a_loss_that_breaks_is_among_the_findings(tmp_path):

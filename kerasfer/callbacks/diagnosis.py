@@ -1,12 +1,12 @@
 """Warnings while a model trains, which name the likely cause."""
 
-import csv
 import pathlib
 import warnings
 
 import numpy as np
 
 from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
+from kerasfer.callbacks.rows import append_rows
 from kerasfer.metrics import confidence_edges
 from kerasfer.schedules import share_of_start
 
@@ -84,17 +84,20 @@ class Diagnosis(MeasuredPseudoLabels):
             return
         self.told.append(name)
         warnings.warn(f"{name}. {says}", TrainingWarning, stacklevel=3)
-        if self.path is None:
-            return
-        is_new = not self.path.exists()
-        with self.path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if is_new:
-                writer.writerow(["epoch", "finding", "says"])
-            writer.writerow([epoch, name, says])
+        if self.path is not None:
+            write_finding(self.path, epoch, name, says)
+
+
+def write_finding(path, epoch, name, says):
+    """Appends a finding to the CSV of a run; `epoch` "" is one of no epoch's end."""
+    append_rows(path, ["epoch", "finding", "says"], [[epoch, name, says]])
+
+
+# The checks: each gives {} or {finding: what it means, as text}.
 
 
 def average_is_its_start(model):
+    """By how much of a run's average its initial weights will be at its end."""
     steps = int(np.asarray(model.steps_of_run))
     if not model.ema_decay or not steps:
         return {}
@@ -112,6 +115,7 @@ def average_is_its_start(model):
 
 
 def nothing_passes(measured):
+    """By the pseudo-labels of an epoch (`MeasuredPseudoLabels.measured`)."""
     passed, unsure = measured["passed"].sum(), measured["unsure"].sum()
     if passed > _NOTHING * (passed + unsure):
         return {}
@@ -135,6 +139,7 @@ def nothing_passes(measured):
 
 
 def one_class_takes_over(measured, class_names, shares=None):
+    """By the pseudo-labels that passed, and each class's share of the labels."""
     passed = measured["passed"]
     if len(class_names) < 2 or not passed.sum():
         return {}
@@ -159,6 +164,7 @@ def one_class_takes_over(measured, class_names, shares=None):
 
 
 def a_class_is_left_out(measured, class_names):
+    """By the pseudo-labels that passed."""
     passed = measured["passed"]
     absent = [n for n, count in zip(class_names, passed, strict=True) if not count]
     if not absent or len(absent) == len(class_names):
@@ -175,6 +181,7 @@ def a_class_is_left_out(measured, class_names):
 
 
 def one_class_is_predicted(logs, num_classes):
+    """By the mean class accuracy on validation faces, where the logs have it."""
     name = "val_mean_class_accuracy"
     if num_classes < 2 or name not in logs:
         return {}

@@ -1,11 +1,11 @@
 """Which pseudo-labels there are in each epoch, and how good, as tables."""
 
-import csv
 import pathlib
 
 import keras
 import numpy as np
 
+from kerasfer.callbacks.rows import append_rows
 from kerasfer.metrics import confidence_edges
 
 
@@ -77,7 +77,7 @@ class PseudoLabelAudit(MeasuredPseudoLabels):
             [epoch + 1, name, *(_written(column[k]) for column in measured.values())]
             for k, name in enumerate(self.class_names)
         ]
-        _append(self.path, ["epoch", "class", *measured], rows)
+        append_rows(self.path, ["epoch", "class", *measured], rows)
         if self.confidences:
             rows = [
                 [epoch + 1, name, f"{edge:.2f}", _written(count), _written(known)]
@@ -87,18 +87,8 @@ class PseudoLabelAudit(MeasuredPseudoLabels):
                 )
                 if count
             ]
-            _append(
-                self.confidences, ["epoch", "class", "from", "faces", "right"], rows
-            )
-
-
-def _append(path, columns, rows):
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(columns)
-        writer.writerows(rows)
+            columns = ["epoch", "class", "from", "faces", "right"]
+            append_rows(self.confidences, columns, rows)
 
 
 def _written(value):

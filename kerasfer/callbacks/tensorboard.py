@@ -20,8 +20,9 @@ class TensorBoardPictures(MeasuredPseudoLabels):
 
     Each epoch: coverage, precision, recall, threshold and number of the pseudo-labels
     of each class, and histograms of their confidence. Every few epochs, and after the
-    last: the confusion matrix and the t-SNE of embeddings of validation faces, and the
-    unlabelled faces that the evaluated classifier is surest and least sure of.
+    last: the confusion matrix and, of 5 and more, the t-SNE of embeddings of validation
+    faces, and the unlabelled faces that the evaluated classifier is surest and least
+    sure of.
 
     Args:
         folder: of the event files.
@@ -85,8 +86,10 @@ class TensorBoardPictures(MeasuredPseudoLabels):
             counts = np.zeros((len(self.class_names),) * 2, int)
             np.add.at(counts, (seen.labels[known], seen.probs.argmax(-1)[known]), 1)
             _log("confusion", figures.confusion(counts, self.class_names))
-            points = figures.plane(seen.embeddings, self.seed)
-            _log("embedding", figures.embedding(points, seen.labels, self.class_names))
+            if len(seen.embeddings) >= figures.FEWEST_POINTS:
+                points = figures.plane(seen.embeddings, self.seed)
+                drawn = figures.embedding(points, seen.labels, self.class_names)
+                _log("embedding", drawn)
         if self.unlabeled is not None:
             seen = inspect(self.model, self.unlabeled, self.class_names)
             _log("surest_pseudo_labels", shown(seen, seen.surest(_SHOWN)))

@@ -14,7 +14,6 @@ SHOWN, SHOWN_FACES = "shown_faces.csv", "shown_faces"
 
 _NUM_SAMPLES = 32
 _NUM_INSPECTED, _NUM_SHOWN = 512, 12
-_FEWEST = 5  # points in the plane
 
 
 def keep_for_export(folder, faces, task, model, split):
@@ -45,11 +44,11 @@ def keep_for_report(folder, faces, task, model, split):
     sure of. None of the test part: who looks at its errors begins to fit them."""
     import pandas as pd
 
-    from kerasfer.figures import plane
+    from kerasfer.figures import FEWEST_POINTS, plane
 
     some = data.evenly_spaced(split.validation, _NUM_INSPECTED)
     seen = task.inspect(faces, model, some)
-    if len(some) >= _FEWEST:
+    if len(some) >= FEWEST_POINTS:
         points = plane(seen.embeddings)
         table = pd.DataFrame({"path": some.names, "kind": task.kinds(some)})
         table[["x", "y"]] = points

@@ -91,7 +91,7 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
     of the centroids where there are some. Goes on from the last checkpoint."""
     import keras
 
-    from kerasfer.callbacks import EpochUpdate, SaveWeights
+    from kerasfer.callbacks import SaveWeights
     from kerasfer.checkpoints import Checkpoint
 
     from .epoch_seconds import EpochSeconds
@@ -104,12 +104,7 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
     training = with_steps(config.training, len(split.labeled), config.faces.batch_size)
     model = build_model(config, method, split)
     compile_model(model, training, task.metrics(split.labeled))
-    measured = [split.labeled]
-    if measured_unlabeled != 0:
-        measured.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
-    update = EpochUpdate(
-        *(data.build_evaluation_data(config.faces, part) for part in measured)
-    )
+    update = _update(config.faces, split, measured_unlabeled)
     best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
     test_scores = TestScores(
         training.selections if "test_part" not in run.config else (),
@@ -147,9 +142,9 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
             checkpoint,
         ],
     )
-    shifts = {run.folder.name: column_of(run.folder / METRICS, "centroid_shift")}
-    if shifts[run.folder.name]:
-        draw_centroid_shift(run.folder / "centroid_shift.png", shifts)
+    if shift := column_of(run.folder / METRICS, "centroid_shift"):
+        picture = run.folder / "centroid_shift.png"
+        draw_centroid_shift(picture, {run.folder.name: shift})
     model.load_weights(str(best.path))
     facts = {
         "labels": len(split.labeled),
@@ -160,6 +155,16 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
         "seconds_per_epoch": round(seconds.median(), 2),
     }
     return _Fitted(model, split, facts, test_scores)
+
+
+def _update(faces, split, measured_unlabeled):
+    """The work at an epoch's end, on labelled and on so many unlabelled faces."""
+    from kerasfer.callbacks import EpochUpdate
+
+    parts = [split.labeled]
+    if measured_unlabeled != 0:
+        parts.append(data.evenly_spaced(split.unlabeled, measured_unlabeled))
+    return EpochUpdate(*(data.build_evaluation_data(faces, part) for part in parts))
 
 
 def _tested(run, config, task, fitted):

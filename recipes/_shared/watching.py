@@ -1,7 +1,6 @@
 """What a run writes of itself while it trains."""
 
 import contextlib
-import csv
 import dataclasses
 import pathlib
 import warnings
@@ -110,10 +109,6 @@ def plain_warnings():
 
 def note_end(folder, error):
     """Notes the error that ended a run among its findings."""
-    path = folder / FINDINGS
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if is_new:
-            writer.writerow(["epoch", "finding", "says"])
-        writer.writerow(["", "the loss is not finite", error])
+    from kerasfer.callbacks.diagnosis import write_finding
+
+    write_finding(folder / FINDINGS, "", "the loss is not finite", error)

@@ -13,7 +13,6 @@ import matplotlib
 
 from kerasfer.safe_write import written_aside
 
-_NUMBERS = itertools.count(1)
 _TEMPLATES = pathlib.Path(__file__).parent
 # Stands for the colour of the page's text until the picture is in the page.
 _INK = "#010203"
@@ -64,12 +63,8 @@ class Section:
 
     def figures(self, *drawn):
         """(caption, a function that draws a Matplotlib figure) each, side by side."""
-        figures = [
-            {"caption": caption, "svg": _svg(draw, next(_NUMBERS))}
-            for caption, draw in drawn
-        ]
-        if figures:
-            self.blocks.append({"kind": "figures", "figures": figures})
+        if drawn:
+            self.blocks.append({"kind": "figures", "figures": drawn})
 
     def faces(self, caption, files, lines):
         """PNG files with lines of text each."""
@@ -100,6 +95,8 @@ def write_page(path, title, subtitle, sections):
         title=title,
         subtitle=subtitle,
         sections=[section for section in sections if section.blocks],
+        number=itertools.count(1).__next__,
+        svg=_svg,
     )
     with written_aside(path) as aside:
         aside.write_text(page, encoding="utf8")

@@ -3,18 +3,21 @@
 import functools
 import pathlib
 
-import numpy as np
 import yaml
 
 from kerasfer.licences import licence_notes
 
-from ..finished import TEST, FinishedRun, read_json
-from ..kept import EMBEDDING, SHOWN, VALIDATION
+from ..finished import FinishedRun, read_json
+from ..kept import EMBEDDING, SHOWN
 from ..runs import RESULT
-from ..scores_by import by_class, by_subgroup, by_unit, percent, read_attributes
-from ..watching import CONFIDENCES, FINDINGS, METRICS, PSEUDO_LABELS
+from ..scores_by import percent
+from ..watching import FINDINGS, METRICS
+from .calibration import calibration
 from .machine import command_of, describe_machine
 from .page import Section, write_page
+from .pseudo_labels import pseudo_labels
+from .tables import curves_of, read_table
+from .test_part import test_part
 
 REPORT = "report.html"
 SUBGROUPS = ("gender", "sex", "race", "age")
@@ -59,9 +62,9 @@ def write_run_report(folder, with_faces=True, subgroups=SUBGROUPS, path=None):
         _summary(run),
         _warnings(folder),
         _training(folder),
-        _pseudo_labels(folder),
-        _test(run, subgroups),
-        _calibration(run),
+        pseudo_labels(folder),
+        test_part(run, subgroups),
+        calibration(run),
         _embedding(folder),
         _faces(folder) if with_faces else Section("Faces"),
         _settings(run),
@@ -108,7 +111,7 @@ def _summary(run):
 
 def _warnings(folder):
     section = Section("Warnings")
-    findings = _table(folder / FINDINGS)
+    findings = read_table(folder / FINDINGS)
     if findings is None:
         section.say("None: nothing that usually means that a training came to nothing.")
         return section
@@ -119,9 +122,7 @@ def _warnings(folder):
 
 
 def _training(folder):
-    from kerasfer import figures
-
-    section, metrics = Section("Training"), _table(folder / METRICS)
+    section, metrics = Section("Training"), read_table(folder / METRICS)
     if metrics is None:
         return section
     losses = [n for n in metrics if n.endswith("loss") and metrics[n].abs().max() > 0]
@@ -138,7 +139,7 @@ def _training(folder):
     groups["Other numbers"] = rest[:_MOST_LINES]
     section.figures(
         *(
-            (title, functools.partial(_lines, figures.curves, metrics[columns], ""))
+            (title, curves_of(metrics[columns]))
             for title, columns in groups.items()
             if columns
         )
@@ -146,142 +147,10 @@ def _training(folder):
     return section
 
 
-def _pseudo_labels(folder):
-    from kerasfer import figures
-
-    section, audit = Section("Pseudo-labels"), _table(folder / PSEUDO_LABELS)
-    if audit is None:
-        return section
-    drawn = []
-    for measure, says in (
-        ("coverage", "of the faces of a class, the share with any pseudo-label"),
-        ("precision", "of the faces given a class, the share that is of it"),
-        ("recall", "of the faces of a class, the share given it"),
-        ("threshold", "the confidence from which it passes"),
-        ("passed", "faces given the class in the epoch that passed"),
-    ):
-        # Made by an earlier version, or nobody knows.
-        if measure not in audit or audit[measure].isna().all():
-            continue
-        by_name = audit.pivot(index="epoch", columns="class", values=measure)
-        by_name = by_name[audit["class"].unique()]
-        caption = f"{measure.capitalize()}: {says}"
-        drawn.append((caption, functools.partial(_lines, figures.curves, by_name, "")))
-    last = audit[audit["epoch"] == audit["epoch"].max()]
-    true = last["true"] if "true" in last else None
-    drawn.append(
-        (
-            "Classes in the last epoch",
-            lambda: figures.class_histogram(
-                list(last["class"]), last["passed"], last["unsure"], true
-            ),
-        )
-    )
-    section.figures(*drawn, *_confidences(folder, audit))
-    return section
-
-
-def _confidences(folder, audit):
-    from kerasfer import figures
-    from kerasfer.metrics import confidence_edges
-
-    table, edges = _table(folder / CONFIDENCES), confidence_edges()
-    if table is None:
-        return
-    epochs = sorted({1, int(table["epoch"].max())})
-    for epoch in epochs:
-        faces, right = np.zeros(len(edges)), np.zeros(len(edges))
-        for row in table[table["epoch"] == epoch].itertuples():
-            bin_ = round(row._3 * len(edges))
-            faces[bin_] += row.faces
-            right[bin_] += row.right
-        thresholds = audit[audit["epoch"] == epoch].get("threshold")
-        thresholds = [] if thresholds is None else thresholds.dropna()
-        yield (
-            f"Confidence of pseudo-labels, epoch {epoch}",
-            functools.partial(
-                figures.confidence_histogram, edges, faces, right, thresholds
-            ),
-        )
-
-
-def _test(run, subgroups):
-    from kerasfer import figures
-
-    section, result = Section("Test part"), run.result
-    if not result or not (run.folder / TEST).exists():
-        return section
-    table = run.table(TEST)
-    if "confusion" in result:
-        names = result["class_names"]
-        draw = functools.partial(figures.confusion, result["confusion"], names)
-        section.figures((f"Confusion, {len(table)} faces", draw))
-    if run.task == "action_units":
-        section.table(by_unit(run, table), "By action unit")
-    else:
-        section.table(by_class(run, table), "By class")
-    try:
-        attributes = read_attributes(run.config["manifest"], subgroups)
-    except ValueError as error:
-        attributes = None
-        section.say(str(error))
-    if attributes is None:
-        section.say(
-            "By subgroup: not known. The manifest has no column such as "
-            f"{', '.join(subgroups)}."
-        )
-    else:
-        for column, groups in by_subgroup(run, table, attributes).items():
-            section.table(groups, f"By {column}")
-    if others := result.get("selections"):
-        section.table(_selections(result, others), "By other rules that pick the epoch")
-        section.say(
-            "The best epoch on the test part is optimistic: it was chosen by it."
-        )
-    return section
-
-
-def _selections(result, others):
-    import pandas as pd
-
-    rules = {"best on validation": result, **others}
-    first = next(iter(others.values()))
-    names = [n for n, v in first.items() if isinstance(v, float) and n in result]
-    return pd.DataFrame(
-        {"rule": rule, **{f"{n} %": percent(scores[n]) for n in names[:6]}}
-        for rule, scores in rules.items()
-    )
-
-
-def _calibration(run):
-    from kerasfer import figures
-    from kerasfer.calibration import expected_calibration_error
-
-    section, drawn = Section("Calibration"), []
-    for part, name in (("test", TEST), ("validation", VALIDATION)):
-        if not run.result or not (run.folder / name).exists():
-            continue
-        labels, probs = run.predictions(name)
-        if not (labels >= 0).any():
-            continue
-        error = expected_calibration_error(labels, probs, run.task)
-        draw = functools.partial(figures.reliability_diagram, labels, probs, run.task)
-        drawn.append(
-            (f"{part.capitalize()}: expected calibration error {error:.3f}", draw)
-        )
-    section.figures(*drawn)
-    if drawn:
-        section.say(
-            "Above the diagonal the model is right more often than it says, below it "
-            "less often. recipes/export.py fits a temperature on validation faces."
-        )
-    return section
-
-
 def _embedding(folder):
     from kerasfer import figures
 
-    section, points = Section("Embedding"), _table(folder / EMBEDDING)
+    section, points = Section("Embedding"), read_table(folder / EMBEDDING)
     if points is None:
         return section
     names = sorted(set(points["kind"]) - {"unknown"})
@@ -294,7 +163,7 @@ def _embedding(folder):
 
 
 def _faces(folder):
-    section, shown = Section("Faces"), _table(folder / SHOWN)
+    section, shown = Section("Faces"), read_table(folder / SHOWN)
     if shown is None or shown.empty:
         return section
     section.say(
@@ -332,16 +201,3 @@ def _settings(run):
     files = sorted(p.name for p in run.folder.iterdir() if not p.name.startswith("."))
     section.say(f"Files beside this page: {', '.join(files)}.")
     return section
-
-
-def _lines(curves, table, ylabel):
-    return curves({name: table[name].tolist() for name in table}, ylabel)
-
-
-def _table(path):
-    import pandas as pd
-
-    if not path.exists() or not path.stat().st_size:
-        return None
-    text = {"class": str, "kind": str, "said": str, "known": str, "path": str}
-    return pd.read_csv(path, dtype=text)

@@ -1,0 +1,13 @@
+"""Tables that grow by rows while a model trains."""
+
+import csv
+
+
+def append_rows(path, columns, rows):
+    """Appends rows to a CSV, below the names of its columns if the file is new."""
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(columns)
+        writer.writerows(rows)
