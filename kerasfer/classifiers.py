@@ -3,6 +3,7 @@
 import keras
 
 from kerasfer.backbones import BACKBONES
+from kerasfer.copies import copy_of
 from kerasfer.layers import ImageNormalization, UnitLength
 
 _ACTIVATIONS = ("softmax", "sigmoid")
@@ -17,6 +18,7 @@ def build_classifier(
     activation="softmax",
     unit_embedding=False,
     weight_penalty=None,
+    synchronized_batch_norm=False,
 ):
     """Normalisation, backbone, global average pooling, dropout, one dense layer.
 
@@ -47,6 +49,8 @@ def build_classifier(
         weight_penalty: a Keras regularizer, or its name, for the kernels of all
             convolutions and dense layers, the backbone's included; None leaves them as
             they are. A scheme adds it to its loss as `penalty`.
+        synchronized_batch_norm: whether the backbone's batch statistics are those of
+            all replicas together; else each has its own, of a part of the batch.
 
     Returns:
         a functional `keras.Model`.
@@ -67,7 +71,13 @@ def build_classifier(
     # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
     images = keras.Input(input_shape, dtype="float32", name="image")
     x = ImageNormalization(normalization, name="normalization")(images)
-    x = _penalized(_backbone(backbone, input_shape), weight_penalty)(x)
+    backbone = _backbone(backbone, input_shape)
+    if weight_penalty is not None:
+        penalty = keras.regularizers.get(weight_penalty)
+        backbone = copy_of(backbone, kernel_regularizer=penalty)
+    if synchronized_batch_norm:
+        backbone = copy_of(backbone, synchronized=True)
+    x = backbone(x)
     if len(x.shape) == 4:
         x = keras.layers.Activation("linear", name="feature_map")(x)
         x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
@@ -126,22 +136,6 @@ def build_separate_classifiers(backbone, input_shape, num_outputs, **options):
         for name in ("embedding", "logits", "probs")
     }
     return keras.Model(images, outputs, name="separate_classifiers")
-
-
-def _penalized(backbone, penalty):
-    """The backbone with a regularizer on the kernels of its layers."""
-    if penalty is None:
-        return backbone
-
-    def clone(layer):
-        config = layer.get_config()
-        if "kernel_regularizer" in config:
-            config["kernel_regularizer"] = keras.regularizers.get(penalty)
-        return type(layer).from_config(config)
-
-    copy = keras.models.clone_model(backbone, clone_function=clone)
-    copy.set_weights(backbone.get_weights())
-    return copy
 
 
 def _backbone(backbone, input_shape):

@@ -31,6 +31,7 @@ LAYERS = [
     {
         "action_units",
         "conventions",
+        "copies",
         "pseudo_labels",
         "losses",
         "schedules",

@@ -74,6 +74,21 @@ def test_the_graph_gives_what_numpy_gives():
         assert_same(ours, batches(step))
 
 
+@pytest.mark.parametrize("shares", [2, 4])
+def test_shards_side_by_side_are_the_batch(shares):
+    shards = [take(dataset(shard=(k, shares)), 2) for k in range(shares)]
+    for step, batch in enumerate(take(dataset(), 2)):
+        parts = [shard[step] for shard in shards]
+        joined = {name: np.concatenate([p[name] for p in parts]) for name in batch}
+        assert_same(batch, joined)
+
+
+@pytest.mark.parametrize("shard", [(0, 3), (2, 2), (-1, 2)])
+def test_impossible_shards(shard):
+    with pytest.raises(ValueError, match="multiple of n, the number of devices"):
+        dataset(shard=shard)
+
+
 def test_one_more_view_leaves_the_others_as_they_were():
     few = take(dataset(views=("weak",)), 3)
     many = take(dataset(views=("weak", "strong", "index", "mix_key")), 3)

@@ -5,6 +5,7 @@ manifest.csv -> read_manifest -> protocols.split -> training_dataset -> model.fi
 
 from kerasfer.data import protocols, synthetic
 from kerasfer.data.distilled import with_distilled
+from kerasfer.data.distributed import distributed_training_dataset
 from kerasfer.data.folds import folds, is_folded
 from kerasfer.data.manifest import (
     Manifest,
@@ -19,6 +20,7 @@ from kerasfer.data.split_file import load_split, save_split
 __all__ = [
     "Manifest",
     "concatenate",
+    "distributed_training_dataset",
     "evaluation_dataset",
     "folds",
     "for_action_units",

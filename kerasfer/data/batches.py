@@ -46,13 +46,13 @@ class TrainingBatches:
 
     def __init__(
         self, labeled, unlabeled, views, batch_size, unlabeled_ratio, seed,
-        image_shape, mixup_alpha, pad,
+        image_shape, mixup_alpha, pad, shard=(0, 1),
     ):  # fmt: skip
         self.labeled, self.unlabeled, self.views = labeled, unlabeled, tuple(views)
         self.batch_size = batch_size
         self.unlabeled_size = batch_size * unlabeled_ratio
         self.seed, self.image_shape, self.pad = seed, tuple(image_shape), pad
-        self.mixup_alpha = mixup_alpha
+        self.mixup_alpha, self.shard = mixup_alpha, shard
         # Of each set two passes: calls run side by side where one ends.
         self._orders = {
             stream: functools.lru_cache(maxsize=2)(
@@ -73,21 +73,23 @@ class TrainingBatches:
 
     def specs(self):
         """Name -> (dtype, shape) of every entry, the labels under "label"."""
-        images, unlabeled = self.image_shape, self.unlabeled_size
+        images, shares = self.image_shape, self.shard[1]
+        labeled, unlabeled = self.batch_size // shares, self.unlabeled_size // shares
+        mixed = self.mixed_size // shares
         shapes = {view: (np.uint8, (unlabeled, *images)) for view in VIEWS}
         shapes |= {
             "index": (np.int32, (unlabeled,)),
             "audit_label": (np.int32, (unlabeled,)),
-            "mix_weight": (np.float32, (self.mixed_size,)),
-            "mix_key": (np.float32, (self.mixed_size,)),
-            "uniform_labeled": (np.float32, (self.batch_size,)),
+            "mix_weight": (np.float32, (mixed,)),
+            "mix_key": (np.float32, (mixed,)),
+            "uniform_labeled": (np.float32, (labeled,)),
             "uniform_unlabeled": (np.float32, (unlabeled,)),
         }
         targets = self.labeled.targets
         return {
-            "image": (np.uint8, (self.batch_size, *images)),
+            "image": (np.uint8, (labeled, *images)),
             **{view: shapes[view] for view in self.views},
-            "label": (targets.dtype.type, (self.batch_size, *targets.shape[1:])),
+            "label": (targets.dtype.type, (labeled, *targets.shape[1:])),
         }
 
     def __call__(self, step):
@@ -116,16 +118,23 @@ class TrainingBatches:
         if view == "audit_label":
             return self.unlabeled.labels[rows]
         dice = self._dice(view, step)
-        _, (size,) = self.specs()[view]
+        size = self.specs()[view][1][0] * self.shard[1]
         if view == "mix_weight":
             weights = dice.beta(self.mixup_alpha, self.mixup_alpha, size)
-            return np.maximum(weights, 1 - weights).astype(np.float32)
-        return dice.random(size, np.float32)
+            return self._share(np.maximum(weights, 1 - weights).astype(np.float32))
+        return self._share(dice.random(size, np.float32))
+
+    def _share(self, of_batch):
+        """The shard's rows of what there is of the whole batch."""
+        number, shares = self.shard
+        size = len(of_batch) // shares
+        return of_batch[number * size : (number + 1) * size]
 
     def _images(self, stream, manifest, rows, apply, num_dice, step):
         height, width, channels = self.image_shape
         views = np.empty((len(rows), *self.image_shape), np.uint8)
-        dice = self._dice(stream, step).random((len(rows), num_dice))
+        dice = self._dice(stream, step).random((len(rows) * self.shard[1], num_dice))
+        dice = self._share(dice)
         for view, row, dice_of_row in zip(views, rows, dice, strict=True):
             image = manifest.image(row, channels)
             view[:] = apply(image, dice_of_row, (height, width), self.pad)
@@ -141,7 +150,7 @@ class TrainingBatches:
             with self._lock:  # else calls at a new pass would each shuffle it
                 order = self._orders[stream](int(number))
             rows[chosen] = order[within[chosen]]
-        return rows
+        return self._share(rows)
 
     def _shuffled(self, stream, num_rows, shards, number):
         # A fourth word keeps the order of a pass apart from the dice of a step.

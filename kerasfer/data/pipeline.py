@@ -24,6 +24,7 @@ def training_dataset(
     image_shape=None,
     mixup_alpha=0.75,
     pad=PAD,
+    shard=(0, 1),
 ):
     """Endless batches of labelled and unlabelled faces for `model.fit`.
 
@@ -57,6 +58,8 @@ def training_dataset(
         mixup_alpha: alpha of MixUp's Beta distribution, > 0.
         pad: border of the weak view's random crop as a fraction of the side; 0 leaves
             only the mirror.
+        shard: (k, n): the k-th, from 0, of n equal parts of each batch, for a device of
+            its own; only its images are read. Shards side by side are the batch.
 
     Returns:
         a `tf.data.Dataset` of infinite cardinality.
@@ -69,6 +72,7 @@ def training_dataset(
     ...                         views=model.all_views, batch_size=32)  # doctest: +SKIP
     """
     _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
+    _check_shard(shard, batch_size)
     batches = TrainingBatches(
         labeled,
         unlabeled if _unlabeled_views(views) else None,
@@ -79,6 +83,7 @@ def training_dataset(
         image_shape or labeled.image(0).shape,
         mixup_alpha,
         pad,
+        shard,
     )
     specs = batches.specs()
 
@@ -191,4 +196,14 @@ def _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, 
         raise ValueError(
             "Expected mixup_alpha > 0 and pad in [0, 0.5]. Received: "
             f"mixup_alpha={mixup_alpha}, pad={pad}."
+        )
+
+
+def _check_shard(shard, batch_size):
+    number, shares = shard
+    if not 0 <= number < shares or batch_size % shares:
+        raise ValueError(
+            "`shard` must be (k, n) with 0 <= k < n and a `batch_size` that is a "
+            f"multiple of n, the number of devices. Received: shard={tuple(shard)}, "
+            f"batch_size={batch_size}."
         )

@@ -1,14 +1,6 @@
 """The averaged (EMA) copy of a classifier."""
 
-import keras
 import tensorflow as tf
-
-
-def averaged_copy(classifier):
-    """A copy with the same weights, to be moved by `move_average`."""
-    copy = keras.models.clone_model(classifier)
-    copy.set_weights(classifier.get_weights())
-    return copy
 
 
 def move_average(average, classifier, decay, following, finite=True):

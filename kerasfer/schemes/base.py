@@ -8,18 +8,25 @@ import tensorflow as tf
 from kerasfer._compat import add_state, policy_name, scale_loss, unscale_gradients
 from kerasfer.augment.views import VIEWS
 from kerasfer.callbacks import EpochUpdate, StopOnNonFiniteLoss
-from kerasfer.losses import batch_mean, cross_entropy
+from kerasfer.copies import copy_of
+from kerasfer.losses import cross_entropy
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import PseudoLabelQuality, result_names
 from kerasfer.schedules import averaging_decay
-from kerasfer.schemes.averaging import averaged_copy, move_average
-from kerasfer.schemes.checks import check_classifier, length_of, unpacked
+from kerasfer.schemes.averaging import move_average
+from kerasfer.schemes.checks import (
+    check_classifier,
+    check_shares,
+    length_of,
+    unpacked,
+)
 from kerasfer.schemes.overflow import all_finite, restore_unless, statistics_of
 from kerasfer.schemes.read_order import reads_before_writes
+from kerasfer.schemes.replicas import ReplicatedModel
 from kerasfer.schemes.step import Pseudo
 
 
-class SemiSupervisedModel(keras.Model):
+class SemiSupervisedModel(ReplicatedModel):
     """All of training but the scheme: gradients, precision, replicas, averages, logs.
 
     A scheme names its `views` and `loss_weights` and writes one method, `scheme_step`:
@@ -89,7 +96,7 @@ class SemiSupervisedModel(keras.Model):
         self.classifier, self.plug_ins = classifier, list(plug_ins)
         self.supervised_loss, self.weak_training = supervised_loss, weak_training
         self.ema_decay, self.ema_warmup = ema_decay, ema_warmup
-        self.ema_classifier = averaged_copy(classifier) if ema_decay else None
+        self.ema_classifier = copy_of(classifier) if ema_decay else None
         self.not_averaged = {id(v) for p in plug_ins for v in p.not_averaged}
         if not ema_statistics:
             self.not_averaged |= {id(v) for v in classifier.non_trainable_variables}
@@ -238,9 +245,11 @@ class SemiSupervisedModel(keras.Model):
         own around `train_on_batch` needs the same.
 
         Raises:
-            ValueError: an endless data set without `steps_per_epoch`, or the scheme
-                needs the callback `EpochUpdate` and it is missing.
+            ValueError: an endless data set without `steps_per_epoch`; the scheme needs
+                the callback `EpochUpdate` and it is missing; or batches that replicas
+                cannot share evenly, whose means would not be those of one device.
         """
+        check_shares(x, self.distribute_strategy.num_replicas_in_sync)
         steps = steps_per_epoch or length_of(x)
         callbacks = list(callbacks or ())
         if self.needs_epoch_update and not any(
@@ -321,8 +330,8 @@ class SemiSupervisedModel(keras.Model):
     def test_step(self, data):
         images, labels = unpacked(data)
         outputs = self.inference_classifier(images, training=False)
-        loss = batch_mean(self.supervised_loss(labels, outputs))
-        self.loss_trackers["total"].update_state(loss)
+        # Face by face: a last batch, or a replica's part of it, may have fewer.
+        self.loss_trackers["total"].update_state(self.supervised_loss(labels, outputs))
         for plug_in in self.plug_ins:
             plug_in.observe_test(labels, outputs)
         logs = self.compute_metrics(images, labels, outputs["probs"], None)

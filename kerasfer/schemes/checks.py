@@ -32,6 +32,20 @@ def length_of(dataset):
     return None if length < 0 else length
 
 
+def check_shares(dataset, num_replicas):
+    """Raises a ValueError where a batch of known size is no multiple of the replicas;
+    what a `DistributedDataset` gives is of one replica already."""
+    if num_replicas == 1 or not isinstance(dataset, tf.data.Dataset):
+        return
+    sizes = {spec.shape[0] for spec in tf.nest.flatten(dataset.element_spec)}
+    uneven = sorted(size for size in sizes if size and size % num_replicas)
+    if uneven:
+        raise ValueError(
+            f"A batch must be a multiple of {num_replicas}, the number of replicas, so "
+            f"that each has as many faces. Received: {uneven[0]}."
+        )
+
+
 def unpacked(data):
     """Inputs and labels of a batch; sample weights are refused."""
     inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

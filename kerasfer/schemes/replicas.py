@@ -1,0 +1,73 @@
+"""Steps on several replicas, whose logs are those of one device with all faces."""
+
+import keras
+import tensorflow as tf
+
+from kerasfer._compat import LOGS_ARE_OF_EACH_REPLICA
+
+
+class ReplicatedModel(keras.Model):
+    """A model that `fit` and `evaluate` train and measure on replicas as on one device.
+
+    Under a strategy Keras 3 logs the mean of what the metrics of each replica say. For
+    a ratio of counts (mean class accuracy, F1), and where a last batch is not shared
+    evenly, that is another number; and with several workers it fails (keras issue
+    20585). Here counts are summed over replicas before the ratio is taken. Keras 2.15
+    does so by itself.
+    """
+
+    def make_train_function(self, force=False):
+        if not self._needs_own_logs():
+            return super().make_train_function(force)
+        if force or self.train_function is None:
+            self.train_function = self._on_replicas(self.train_step)
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        if not self._needs_own_logs():
+            return super().make_test_function(force)
+        if force or self.test_function is None:
+            self.test_function = self._on_replicas(self.test_step)
+        return self.test_function
+
+    def _needs_own_logs(self):
+        many = self.distribute_strategy.num_replicas_in_sync > 1
+        return LOGS_ARE_OF_EACH_REPLICA and many
+
+    def _on_replicas(self, step):
+        logged = []
+
+        def one_step(data):
+            def on_replica(data):
+                logged[:] = step(data)
+
+            self.distribute_strategy.run(on_replica, args=(data,))
+            results = self.get_metrics_result()  # in no replica: read over all
+            return {name: results[name] for name in logged}
+
+        if not self.run_eagerly:
+            one_step = tf.function(
+                one_step, jit_compile=self.jit_compile, reduce_retracing=True
+            )
+
+        def steps(iterator):
+            for _ in range(self.steps_per_execution):
+                logs = one_step(next(iterator))
+            return logs
+
+        return steps
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Keras 3 makes the metrics that were given by name here, from a batch; with
+        several workers it fails to get one from all of theirs. One of ours will do."""
+        if iterator is not None and self._needs_own_logs():
+            _, _, batches = next(iter(iterator))
+            data_batch = tf.nest.map_structure(
+                lambda value: self.distribute_strategy.experimental_local_results(
+                    value
+                )[0],
+                next(batches),
+                expand_composites=False,
+            )
+            iterator = None
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
