@@ -5,9 +5,6 @@ import tensorflow as tf
 
 _KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
-# Keras 2.15 sums the counts of metrics over replicas before `result`.
-LOGS_ARE_OF_EACH_REPLICA = _KERAS_3
-
 # Without an aggregation, state that replicas update differs between them, silently.
 _MEAN = (
     {"aggregation": "mean"}

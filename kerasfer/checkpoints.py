@@ -69,7 +69,8 @@ class Checkpoint(keras.callbacks.Callback):
             ValueError: the checkpoint is damaged, of another run, of other variables,
                 or of a later version of kerasfer; with which. Nothing was changed.
         """
-        build_optimizer(model.optimizer, model.trainable_variables)
+        with model.distribute_strategy.scope():
+            build_optimizer(model.optimizer, model.trainable_variables)
         place = last_checkpoint(self.folder)
         if place is None:
             return 0

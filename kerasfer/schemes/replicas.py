@@ -1,9 +1,9 @@
 """Steps on several replicas, whose logs are those of one device with all faces."""
 
+import itertools
+
 import keras
 import tensorflow as tf
-
-from kerasfer._compat import LOGS_ARE_OF_EACH_REPLICA
 
 
 class ReplicatedModel(keras.Model):
@@ -11,28 +11,27 @@ class ReplicatedModel(keras.Model):
 
     Under a strategy Keras 3 logs the mean of what the metrics of each replica say. For
     a ratio of counts (mean class accuracy, F1), and where a last batch is not shared
-    evenly, that is another number; and with several workers it fails (keras issue
-    20585). Here counts are summed over replicas before the ratio is taken. Keras 2.15
-    does so by itself.
+    evenly, that is another number; with several workers it fails (keras issue 20585),
+    and Keras 2.15 logs the sum over workers of what `evaluate` measured. Here counts
+    are summed over replicas before the ratio is taken.
     """
 
     def make_train_function(self, force=False):
-        if not self._needs_own_logs():
+        if not self._is_replicated():
             return super().make_train_function(force)
         if force or self.train_function is None:
             self.train_function = self._on_replicas(self.train_step)
         return self.train_function
 
     def make_test_function(self, force=False):
-        if not self._needs_own_logs():
+        if not self._is_replicated():
             return super().make_test_function(force)
         if force or self.test_function is None:
             self.test_function = self._on_replicas(self.test_step)
         return self.test_function
 
-    def _needs_own_logs(self):
-        many = self.distribute_strategy.num_replicas_in_sync > 1
-        return LOGS_ARE_OF_EACH_REPLICA and many
+    def _is_replicated(self):
+        return self.distribute_strategy.num_replicas_in_sync > 1
 
     def _on_replicas(self, step):
         logged = []
@@ -50,9 +49,14 @@ class ReplicatedModel(keras.Model):
                 one_step, jit_compile=self.jit_compile, reduce_retracing=True
             )
 
+        count = int(tf.convert_to_tensor(self.steps_per_execution))
+
         def steps(iterator):
-            for _ in range(self.steps_per_execution):
-                logs = one_step(next(iterator))
+            logs = None
+            for data in itertools.islice(iterator, count):
+                logs = one_step(data)
+            if logs is None:
+                raise StopIteration
             return logs
 
         return steps
@@ -60,7 +64,7 @@ class ReplicatedModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Keras 3 makes the metrics that were given by name here, from a batch; with
         several workers it fails to get one from all of theirs. One of ours will do."""
-        if iterator is not None and self._needs_own_logs():
+        if iterator is not None and self._is_replicated():
             _, _, batches = next(iter(iterator))
             data_batch = tf.nest.map_structure(
                 lambda value: self.distribute_strategy.experimental_local_results(
