@@ -12,7 +12,17 @@ from recipe_runs import RECIPES, imported, parsed, run
 from kerasfer.action_units import EMOTIONET
 from kerasfer.faces import read_image
 
-QUICK = ["--epochs", 3, "--steps-per-epoch", 2, "--batch-size", 4, "--image-size", 16]
+QUICK = [
+    "--no-report",
+    "--epochs",
+    3,
+    "--steps-per-epoch",
+    2,
+    "--batch-size",
+    4,
+    "--image-size",
+    16,
+]
 LOSSES = ["large_margin", "center", "island"]
 
 
