@@ -69,8 +69,7 @@ class Checkpoint(keras.callbacks.Callback):
             ValueError: the checkpoint is damaged, of another run, of other variables,
                 or of a later version of kerasfer; with which. Nothing was changed.
         """
-        with model.distribute_strategy.scope():
-            build_optimizer(model.optimizer, model.trainable_variables)
+        _build_optimizer(model)
         place = last_checkpoint(self.folder)
         if place is None:
             return 0
@@ -89,7 +88,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         # In a run that `resume` did not begin too: built by its first step, the
         # optimiser's variables have other names under Keras 2.15.
-        build_optimizer(self.model.optimizer, self.model.trainable_variables)
+        _build_optimizer(self.model)
         # Keras' own callbacks forget all at the beginning, and come before this one.
         if self._states is not None:
             for remembering, state in zip(self.remembering, self._states, strict=True):
@@ -172,6 +171,11 @@ def _digests(folder):
 
 
 # --- variables ------------------------------------------------------------------------
+
+
+def _build_optimizer(model):
+    with model.distribute_strategy.scope():
+        build_optimizer(model.optimizer, model.trainable_variables)
 
 
 def _variables(model):

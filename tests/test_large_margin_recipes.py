@@ -12,17 +12,8 @@ from recipe_runs import RECIPES, imported, parsed, run
 from kerasfer.action_units import EMOTIONET
 from kerasfer.faces import read_image
 
-QUICK = [
-    "--no-report",
-    "--epochs",
-    3,
-    "--steps-per-epoch",
-    2,
-    "--batch-size",
-    4,
-    "--image-size",
-    16,
-]
+QUICK = ["--epochs", 3, "--steps-per-epoch", 2, "--batch-size", 4, "--image-size", 16]
+QUICK += ["--no-report"]
 LOSSES = ["large_margin", "center", "island"]
 
 

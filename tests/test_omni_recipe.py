@@ -14,15 +14,8 @@ from kerasfer.data import from_arrays
 from kerasfer.distillation import load_images
 from kerasfer.faces import cv2, read_image
 
-FLAGS = [
-    "--rendered-faces",
-    300,
-    "--protocol",
-    "balanced:labels=16",
-    "--epochs",
-    2,
-    "--no-report",
-]
+FLAGS = ["--rendered-faces", 300, "--protocol", "balanced:labels=16", "--epochs", 2]
+FLAGS += ["--no-report"]
 FLAGS += ["--batch-size", 8, "--image-size", 16, "--distill-epochs", 6]
 FLAGS += ["--distill-steps-per-epoch", 1, "--distill-batch", 8]
 

@@ -16,15 +16,8 @@ from recipe_runs import RECIPES, imported, parsed, run
 
 from kerasfer.faces import read_image
 
-FLAGS = [
-    "--rendered-faces",
-    120,
-    "--protocol",
-    "balanced:labels=16",
-    "--epochs",
-    2,
-    "--no-report",
-]
+FLAGS = ["--rendered-faces", 120, "--protocol", "balanced:labels=16", "--epochs", 2]
+FLAGS += ["--no-report"]
 FLAGS += ["--batch-size", 4, "--image-size", 16, "--steps-per-epoch", 1]
 RECIPE_NAMES = ["margin_mix", "ada_cm", "remop", "baselines", "large_margin"]
 RECIPE_NAMES += ["large_margin_au", "omni_supervised"]

@@ -8,9 +8,8 @@ from kerasfer.data.pipeline import training_dataset
 def distributed_training_dataset(strategy, *args, **options):
     """`training_dataset` for a strategy, of which each device reads only its part.
 
-    Together its devices see, step by step, the batch that one device would see. For
-    several workers this is the only way: a plain data set given to `fit` is made whole
-    on each of them. Its steps are not known to `fit`: give `steps_per_epoch`.
+    Together its devices see, step by step, the batch that one device would see. Its
+    steps are not known to `fit`: give `steps_per_epoch`.
 
     Args:
         strategy: a `tf.distribute.Strategy`.

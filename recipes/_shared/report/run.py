@@ -16,8 +16,8 @@ from .calibration import calibration
 from .machine import command_of, describe_machine
 from .page import Section, write_page
 from .pseudo_labels import pseudo_labels
+from .scores import scores
 from .tables import curves_of, read_table
-from .test_part import test_part
 
 REPORT = "report.html"
 SUBGROUPS = ("gender", "sex", "race", "age")
@@ -63,7 +63,7 @@ def write_run_report(folder, with_faces=True, subgroups=SUBGROUPS, path=None):
         _warnings(folder),
         _training(folder),
         pseudo_labels(folder),
-        test_part(run, subgroups),
+        scores(run, subgroups),
         calibration(run),
         _embedding(folder),
         _faces(folder) if with_faces else Section("Faces"),

@@ -7,7 +7,7 @@ from ..scores_by import by_class, by_subgroup, by_unit, percent, read_attributes
 from .page import Section
 
 
-def test_part(run, subgroups):
+def scores(run, subgroups):
     """The section of the scores on the test part; empty where it was not read."""
     from kerasfer import figures
 
