@@ -1,5 +1,8 @@
 """The differences between Keras 3 and Keras 2.15. No other file looks at a version."""
 
+import contextlib
+
+import h5py
 import keras
 import tensorflow as tf
 
@@ -86,6 +89,20 @@ def optimizer_variables(optimizer):
     """An optimiser's variables; loss scale and counters among them."""
     variables = optimizer.variables
     return list(variables() if callable(variables) else variables)
+
+
+@contextlib.contextmanager
+def counts_from_files():
+    """Keras 2.15 divides a metric's count by the number of replicas when it reads it,
+    which an array of h5py does not know."""
+    if _KERAS_3:
+        yield
+        return
+    h5py.Dataset.__truediv__ = lambda array, number: array[()] / number
+    try:
+        yield
+    finally:
+        del h5py.Dataset.__truediv__
 
 
 def policy_name(model):

@@ -4,6 +4,7 @@ import pathlib
 import warnings
 
 import numpy as np
+import tensorflow as tf
 
 from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
 from kerasfer.callbacks.rows import append_rows
@@ -98,7 +99,7 @@ def write_finding(path, epoch, name, says):
 
 def average_is_its_start(model):
     """By how much of a run's average its initial weights will be at its end."""
-    steps = int(np.asarray(model.steps_of_run))
+    steps = int(tf.convert_to_tensor(model.steps_of_run))
     if not model.ema_decay or not steps:
         return {}
     left = share_of_start(steps, model.ema_decay, model.ema_warmup)

@@ -5,6 +5,8 @@ import itertools
 import keras
 import tensorflow as tf
 
+from kerasfer._compat import counts_from_files
+
 
 class ReplicatedModel(keras.Model):
     """A model that `fit` and `evaluate` train and measure on replicas as on one device.
@@ -29,6 +31,10 @@ class ReplicatedModel(keras.Model):
         if force or self.test_function is None:
             self.test_function = self._on_replicas(self.test_step)
         return self.test_function
+
+    def load_weights(self, filepath, *args, **kwargs):
+        with counts_from_files():
+            return super().load_weights(filepath, *args, **kwargs)
 
     def _is_replicated(self):
         return self.distribute_strategy.num_replicas_in_sync > 1

@@ -1,6 +1,7 @@
 """Which faces: flags, and the parts and data sets they ask for."""
 
 import dataclasses
+import functools
 import pathlib
 from typing import Literal
 
@@ -67,10 +68,17 @@ def split(faces, manifest, seed):
     )
 
 
-def build_training_data(faces, split, model, seed, mixup_alpha, start_step=0):
+def build_training_data(
+    faces, split, model, seed, mixup_alpha, start_step=0, strategy=None
+):
     # Labels of unlabelled faces, where they are known: only metrics read them.
     audit = ("audit_label",) if {"weak", "strong"} & {*model.all_views} else ()
-    return kerasfer.data.training_dataset(
+    data_set = kerasfer.data.training_dataset
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        data_set = functools.partial(
+            kerasfer.data.distributed_training_dataset, strategy
+        )
+    return data_set(
         split.labeled,
         split.unlabeled,
         views=model.all_views + audit,

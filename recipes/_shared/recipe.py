@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import expressions
+from .devices import devices_of
 from .flags import parse
 from .folds import per_fold
 from .pictures import draw_centroid_shift
@@ -91,7 +92,7 @@ class Recipe:
                         result = self.run(fold_config, method, seed, run_folder)
                         if result is not None:
                             results.append({**result, "fold": fold})
-            if results:
+            if results and devices_of(config.training).is_chief:
                 report(folder, config.faces.name, results, self.task)
                 _draw_shifts(folder)
 

@@ -1,6 +1,7 @@
 """One training run, from its folder to its result."""
 
 import dataclasses
+import functools
 import json
 import shutil
 
@@ -8,10 +9,12 @@ import kerasfer
 from kerasfer.safe_write import written_aside
 
 from . import faces as data
+from .devices import devices_of, lost_workers_reported
 from .kept import keep_for_export, keep_for_report
+from .opened import opened
 from .pictures import draw_centroid_shift
 from .report.run import write_run_report
-from .runs import CHECKPOINTS, RESULT, claimed, column_of, open_run
+from .runs import CHECKPOINTS, RESULT, column_of
 from .selections import TestScores
 from .training import compile_model, set_precision, with_steps
 from .watching import METRICS, note_end, plain_warnings, watching
@@ -42,19 +45,19 @@ def train(
     """
     if not read_test:
         settings = {**settings, "test_part": "not read"}
-    with claimed(folder):
-        run = open_run(folder, settings, config.training.resume)
+    devices = devices_of(config.training)
+    with opened(folder, settings, config.training.resume, devices) as run:
         if run.result is not None:
             print(f"{folder} is finished; its result is taken as it is.")
             return run.result
+        reports = config.training.report and devices.is_chief
+        fit = functools.partial(_fit, run, config, devices, build_model, task)
         try:
-            with plain_warnings():
-                fitted = _fit(
-                    run, config, build_model, task, mixup_alpha, measured_unlabeled
-                )
+            with plain_warnings(), lost_workers_reported():
+                fitted = fit(mixup_alpha, measured_unlabeled)
         except FloatingPointError as error:
             note_end(run.folder, error)
-            if config.training.report:
+            if reports:
                 write_run_report(run.folder)
             raise
         result = {
@@ -66,12 +69,12 @@ def train(
             result |= _tested(run, config, task, fitted)
             kept = (run.folder, config.faces, task, fitted.model, fitted.split)
             result |= keep_for_export(*kept)
-            if config.training.report:
+            if reports:
                 keep_for_report(*kept)
         with written_aside(run.folder / RESULT) as aside:
             aside.write_text(json.dumps(result, indent=2))
         shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
-        if read_test and config.training.report:
+        if read_test and reports:
             write_run_report(run.folder)
     return result
 
@@ -86,7 +89,7 @@ class _Fitted:
     test_scores: TestScores
 
 
-def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
+def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabeled):
     """Writes the split, the tables of `watching`, best and last weights, and the curve
     of the centroids where there are some. Goes on from the last checkpoint."""
     import keras
@@ -102,8 +105,9 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
     split = task.build_split(config.faces, seed)
     kerasfer.data.save_split(split, run.folder / "split.csv")
     training = with_steps(config.training, len(split.labeled), config.faces.batch_size)
-    model = build_model(config, method, split)
-    compile_model(model, training, task.metrics(split.labeled))
+    with devices.strategy.scope():
+        model = build_model(config, method, split)
+        compile_model(model, training, task.metrics(split.labeled))
     update = _update(config.faces, split, measured_unlabeled)
     best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
     test_scores = TestScores(
@@ -126,7 +130,13 @@ def _fit(run, config, build_model, task, mixup_alpha, measured_unlabeled):
     start_step = done * training.steps_per_epoch
     model.fit(
         task.training_data(
-            config.faces, split, model, seed, mixup_alpha, start_step=start_step
+            config.faces,
+            split,
+            model,
+            seed,
+            mixup_alpha,
+            start_step=start_step,
+            strategy=devices.strategy,
         ),
         validation_data=data.build_evaluation_data(config.faces, split.validation),
         initial_epoch=done,

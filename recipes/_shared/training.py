@@ -75,11 +75,18 @@ class Training:
     """How many epochs mean_last is over."""
     mixed_precision: Literal["off", "bfloat16", "float16"] = "off"
     """Of the backbone; losses, probabilities and state stay in float32."""
+    strategy: Literal["one", "mirrored", "multi_worker"] = "one"
+    """Devices: one, all local GPUs, or those of all workers (TF_CONFIG or Slurm)."""
+    replicas: int = 0
+    """Of mirrored: GPUs, 0 is all. Without a GPU, parts of the CPU, to try it."""
+    sync_batch_norm: bool = False
+    """Whether batch statistics are of all replicas' faces together."""
     jit_compile: bool = False
     """Whether XLA compiles the training step; MixUp's dice stay outside of it."""
 
     def __post_init__(self):
         require_at_least(self, 0, "weight_decay", "seeds", "steps_per_epoch")
+        require_at_least(self, 0, "replicas")
         require_at_least(self, 1, "epochs", "last_epochs", "pictures_every")
         require_above_0(self, "learning_rate", "adam_epsilon", "penalty_strength")
         require_within(self, 0, 0.999999, "dropout", "ema_decay")
@@ -115,6 +122,7 @@ def classifier_options(training):
         "normalization": training.normalization,
         "dropout": training.dropout,
         "weight_penalty": _penalty(training),
+        "synchronized_batch_norm": training.sync_batch_norm,
     }
 
 
