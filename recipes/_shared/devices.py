@@ -87,6 +87,15 @@ def _resolver():
     )
 
 
+def refuse_workers(training, who):
+    """Raises ValueError where several workers would each do all of the work."""
+    if training.strategy == "multi_worker":
+        raise ValueError(
+            f"{who} does not run on several workers at once: --strategy multi_worker "
+            "is for single recipes. Use mirrored, for the GPUs of one machine."
+        )
+
+
 @contextlib.contextmanager
 def lost_workers_reported():
     """Ends the program with one line where another worker is gone."""

@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 
+from .devices import refuse_workers
 from .runs import is_claimed, reported_errors
 
 
@@ -89,6 +90,7 @@ def _work(run, log):
         os.dup2(file.fileno(), 2)
     try:
         with reported_errors():
+            refuse_workers(config.training, "A study")
             load_recipe(recipe, name).run(config, row, seed, folder)
     except SystemExit as error:
         print(error.code, flush=True)

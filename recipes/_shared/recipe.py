@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import expressions
-from .devices import devices_of
+from .devices import devices_of, refuse_workers
 from .flags import parse
 from .folds import per_fold
 from .pictures import draw_centroid_shift
@@ -53,6 +53,7 @@ class Recipe:
             read_test: whether the test part is read; a search must not.
         """
         if self.chain is not None:
+            refuse_workers(config.training, f"The chain of {self.name}")
             return self.chain(self, config, method, seed, folder, read_test)
         return self.train(config, method, seed, folder, read_test=read_test)
 

@@ -69,7 +69,8 @@ def train(
             result |= _tested(run, config, task, fitted)
             kept = (run.folder, config.faces, task, fitted.model, fitted.split)
             result |= keep_for_export(*kept)
-            if reports:
+            if config.training.report:
+                # Each worker: reading statistics of all of them takes all of them.
                 keep_for_report(*kept)
         with written_aside(run.folder / RESULT) as aside:
             aside.write_text(json.dumps(result, indent=2))

@@ -8,6 +8,7 @@ import yaml
 
 from kerasfer.safe_write import written_aside
 
+from .devices import refuse_workers
 from .flags import as_arguments, with_values
 from .folds import per_fold
 from .runs import slug
@@ -92,6 +93,7 @@ class Search:
             ValueError: Keras Tuner or a part of it is missing, the folder has a search
                 with other flags, or a trial failed.
         """
+        refuse_workers(self.base.training, "A search")
         try:
             import keras_tuner
 
