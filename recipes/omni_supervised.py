@@ -113,19 +113,23 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
         rest = split.unlabeled.subset(~taken)
         return dataclasses.replace(split, labeled=both, unlabeled=rest)
 
-    def training_data(faces, split, model, seed, mixup_alpha, start_step=0):
+    def training_data(
+        faces, split, model, seed, mixup_alpha, start_step=0, strategy=None
+    ):
         begins = primitive is not None and config.omni.start == "primitive"
         if begins and start_step == 0:
             start_from(model, primitive)
-        dataset = data.build_training_data(
-            faces, split, model, seed, mixup_alpha, start_step
-        )
-        if not images:
-            return dataset
-        count = len(split.labeled)
-        return kerasfer.data.with_distilled(
-            dataset, *images[:2], count, seed, start_step
-        )
+
+        def mixed(dataset, shard):
+            count = len(split.labeled)
+            return kerasfer.data.with_distilled(
+                dataset, *images[:2], count, seed, start_step, shard
+            )
+
+        return data.build_training_data(
+            faces, split, model, seed, mixup_alpha, start_step, strategy,
+            then=mixed if images else None,
+        )  # fmt: skip
 
     def scores(faces, model, split):
         return expressions.scores(faces, model, split, rendered_tests(faces))

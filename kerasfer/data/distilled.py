@@ -3,7 +3,9 @@
 import tensorflow as tf
 
 
-def with_distilled(dataset, images, labels, num_labeled, seed=0, start_step=0):
+def with_distilled(
+    dataset, images, labels, num_labeled, seed=0, start_step=0, shard=(0, 1)
+):
     """Training batches with distilled images in place of some of the labelled faces.
 
     As if the n distilled images were n more of the N labelled faces: each place in a
@@ -22,6 +24,7 @@ def with_distilled(dataset, images, labels, num_labeled, seed=0, start_step=0):
         num_labeled: N.
         seed: non-negative int.
         start_step: of the first element.
+        shard: of `dataset`, where several devices share its batches.
 
     Returns:
         a `tf.data.Dataset`; "image" is float32 now.
@@ -41,15 +44,17 @@ def with_distilled(dataset, images, labels, num_labeled, seed=0, start_step=0):
         )
     count = images.shape[0]
     share = count / (num_labeled + count)
+    # The dice are the whole batch's, whoever reads it.
+    number, shares = shard
+    size, mine = [shape[0] * shares], slice(number * shape[0], (number + 1) * shape[0])
 
     def mixed(step, element):
         batch, faces = element
         dice = tf.stack([tf.cast(seed, tf.int64), step])
-        size = [shape[0]]
-        chosen = tf.random.stateless_uniform(size, dice) < share
+        chosen = tf.random.stateless_uniform(size, dice)[mine] < share
         which = tf.random.stateless_uniform(
             size, dice + [1_000_003, 0], maxval=count, dtype=tf.int32
-        )
+        )[mine]
         # Most batches have none or one: only those are touched.
         image = tf.tensor_scatter_nd_update(
             tf.cast(batch["image"], tf.float32),

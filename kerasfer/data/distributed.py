@@ -5,7 +5,7 @@ import tensorflow as tf
 from kerasfer.data.pipeline import training_dataset
 
 
-def distributed_training_dataset(strategy, *args, **options):
+def distributed_training_dataset(strategy, *args, then=None, **options):
     """`training_dataset` for a strategy, of which each device reads only its part.
 
     Together its devices see, step by step, the batch that one device would see. Its
@@ -13,11 +13,14 @@ def distributed_training_dataset(strategy, *args, **options):
 
     Args:
         strategy: a `tf.distribute.Strategy`.
+        then: what is done to the data of a device: (dataset, shard) -> dataset, e.g.
+            with `with_distilled`.
         args, options: of `training_dataset`, but `shard`; `batch_size` is that of all
             devices together, a multiple of their number.
 
     Returns:
-        a `tf.distribute.DistributedDataset`.
+        a `tf.distribute.DistributedDataset`; a `tf.data.Dataset` for the default
+        strategy, of one device.
 
     Raises:
         ValueError: as `training_dataset`.
@@ -35,10 +38,12 @@ def distributed_training_dataset(strategy, *args, **options):
     def of_worker(context):
         local = count // context.num_input_pipelines
         first = context.input_pipeline_id * local
-        shards = [
-            training_dataset(*args, **options, shard=(first + k, count))
-            for k in range(local)
-        ]
+        parts = [(first + k, count) for k in range(local)]
+        shards = [training_dataset(*args, **options, shard=part) for part in parts]
+        if then is not None:
+            shards = [then(*pair) for pair in zip(shards, parts, strict=True)]
+        if local == 1:
+            return shards[0]
         turns = tf.data.Dataset.range(local).repeat()
         return tf.data.Dataset.choose_from_datasets(shards, turns)
 

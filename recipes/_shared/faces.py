@@ -1,7 +1,6 @@
 """Which faces: flags, and the parts and data sets they ask for."""
 
 import dataclasses
-import functools
 import pathlib
 from typing import Literal
 
@@ -69,16 +68,19 @@ def split(faces, manifest, seed):
 
 
 def build_training_data(
-    faces, split, model, seed, mixup_alpha, start_step=0, strategy=None
+    faces, split, model, seed, mixup_alpha, start_step=0, strategy=None, then=None
 ):
+    """Batches for a model, of all devices of a strategy.
+
+    Args:
+        then: (dataset, shard) -> dataset, for what a recipe adds.
+    """
+    import tensorflow as tf
+
     # Labels of unlabelled faces, where they are known: only metrics read them.
     audit = ("audit_label",) if {"weak", "strong"} & {*model.all_views} else ()
-    data_set = kerasfer.data.training_dataset
-    if strategy is not None and strategy.num_replicas_in_sync > 1:
-        data_set = functools.partial(
-            kerasfer.data.distributed_training_dataset, strategy
-        )
-    return data_set(
+    return kerasfer.data.distributed_training_dataset(
+        strategy or tf.distribute.get_strategy(),
         split.labeled,
         split.unlabeled,
         views=model.all_views + audit,
@@ -89,6 +91,7 @@ def build_training_data(
         image_shape=faces.image_shape,
         mixup_alpha=mixup_alpha,
         pad=faces.pad,
+        then=then,
     )
 
 
