@@ -45,12 +45,16 @@ def add_state(layer, name, shape, initializer="zeros"):
 
 
 def add_index_state(layer, name, shape, value):
-    """An int16 weight that no gradient moves; every replica assigns the same to it."""
+    """An int64 weight that no gradient moves; every replica assigns the same to it.
+
+    Of the integers only int32 and int64 can be sent to other workers, and int32 is not
+    kept on GPUs.
+    """
     return layer.add_weight(
         name=name,
         shape=shape,
         initializer=keras.initializers.Constant(value),
-        dtype="int16",
+        dtype="int64",
         trainable=False,
         **_FIRST,
     )

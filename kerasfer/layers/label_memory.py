@@ -14,7 +14,7 @@ class LabelMemory(keras.layers.Layer):
     faces on one CPU: `tests/benchmarks/label_memory.py`).
 
     Attributes:
-        labels: int16 (size,), -1 for a face without a label yet.
+        labels: int64 (size,), -1 for a face without a label yet.
         counts: float32 (num_classes,), faces per label; whole numbers.
 
     Args:

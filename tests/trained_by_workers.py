@@ -1,6 +1,6 @@
 """A worker's part of some trainings; a program for test_workers.
 
-    TF_CONFIG=... python tests/two_workers.py OUT.npz SCHEME-PLUG_IN ...
+    TF_CONFIG=... python tests/trained_by_workers.py OUT.npz SCHEME-PLUG_IN ...
 
 Worker 0 writes what it has at the end: logs and weights of each training. Without
 TF_CONFIG it is one process with the whole batch.
@@ -32,7 +32,7 @@ def train(strategy, scheme, plug_in):
     history = model.fit(
         distributed_training_dataset(
             strategy, labeled, unlabeled, model.all_views + ("audit_label",),
-            batch_size=8, unlabeled_ratio=2, seed=2, mixup_alpha=1e-3,
+            batch_size=8, unlabeled_ratio=2, seed=2, mixup_alpha=1e-5,
         ),
         validation_data=evaluation_dataset(labeled, 5),  # 5, 5, 2: shared unevenly
         steps_per_epoch=3,
