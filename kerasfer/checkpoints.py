@@ -31,7 +31,8 @@ class Checkpoint(keras.callbacks.Callback):
     the same bits as one that nothing disturbed: the epoch that was cut off is trained
     again, and files are put back to what they were at its start. Not so with Dropout
     layers under Keras 2.15, whose dice are in no variable: there the rest of the run is
-    another draw.
+    another draw. Nor with several replicas that are never validated: batch statistics,
+    of which each has its own until then, go on from their mean.
 
     A checkpoint is a folder, written aside and renamed, so that a kill leaves the one
     before. Its numbers are arrays and JSON; nothing in it is code.

@@ -1,5 +1,6 @@
 """Steps on several replicas, whose logs are those of one device with all faces."""
 
+import functools
 import itertools
 
 import keras
@@ -16,6 +17,10 @@ class ReplicatedModel(keras.Model):
     evenly, that is another number; with several workers it fails (keras issue 20585),
     and Keras 2.15 logs the sum over workers of what `evaluate` measured. Here counts
     are summed over replicas before the ratio is taken.
+
+    Batch statistics that are not synchronised are each replica's own while it trains.
+    `evaluate`, so also the validation of `fit`, sets all to their mean, which is what
+    weights that are saved hold: what is measured is what is saved.
     """
 
     def make_train_function(self, force=False):
@@ -32,9 +37,29 @@ class ReplicatedModel(keras.Model):
             self.test_function = self._on_replicas(self.test_step)
         return self.test_function
 
+    def evaluate(self, *args, **kwargs):
+        if self._is_replicated():
+            self._average_statistics()
+        return super().evaluate(*args, **kwargs)
+
     def load_weights(self, filepath, *args, **kwargs):
         with counts_from_files():
             return super().load_weights(filepath, *args, **kwargs)
+
+    @functools.cached_property
+    def _average_statistics(self):
+        variables = [v for layer in self.layers for v in layer.non_trainable_variables]
+        variables = [v for v in variables if tf.as_dtype(v.dtype).is_floating]
+
+        def on_replica():
+            # Keras 3 would read the first replica's, outside of them.
+            context = tf.distribute.get_replica_context()
+            for variable in variables:
+                value = tf.identity(tf.convert_to_tensor(variable))
+                mean = context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+                variable.assign(mean)
+
+        return tf.function(lambda: self.distribute_strategy.run(on_replica))
 
     def _is_replicated(self):
         return self.distribute_strategy.num_replicas_in_sync > 1
