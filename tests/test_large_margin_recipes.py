@@ -63,7 +63,7 @@ def test_epochs_of_the_supervised_and_the_centroids_curve(expressions):
 def action_units(tmp_path_factory):
     out = tmp_path_factory.mktemp("action_units")
     flags = ["--rendered-faces", 200, "--protocol", "random:labels=20", *QUICK]
-    flags += ["--beside", "supervised", "one_per_au", "--seeds", 0, 1, "--out", out]
+    flags += ["--beside", "supervised", "one_per_au", "--seeds", 1, "--out", out]
     code, output = run(*flags, recipe="large_margin_au")
     assert code == 0, output
     return next(out.glob("large_margin_au/*")), output
@@ -108,7 +108,7 @@ def test_results_predictions_and_thresholds_agree(action_units):
 
 def test_who_is_annotated_is_posed_and_emotions_are_audited(action_units):
     folder, _ = action_units
-    split = pd.read_csv(folder / "seed0/large_margin_ssl/split.csv")
+    split = pd.read_csv(folder / "seed1/large_margin_ssl/split.csv")
     domain = split["path"].str.split("_").str[0]
     parts = domain.groupby(split["part"]).unique().apply(list).to_dict()
     assert parts == {
@@ -117,7 +117,7 @@ def test_who_is_annotated_is_posed_and_emotions_are_audited(action_units):
         "unlabeled": ["posed", "wild"],
         "test": ["wild"],
     }
-    audit = pd.read_csv(folder / "seed0/large_margin_ssl/pseudo_labels.csv")
+    audit = pd.read_csv(folder / "seed1/large_margin_ssl/pseudo_labels.csv")
     assert [*audit["class"][:6]] == [
         *"happiness surprise sadness anger disgust fear".split()
     ]
