@@ -128,5 +128,3 @@ def test_flags_of_devices_that_cannot_be(monkeypatch):
         devices.devices_of(several)
     with pytest.raises(ValueError, match="A search does not run on several workers"):
         devices.refuse_workers(several, "A search")
-    with pytest.raises(ValueError, match="at least 0.*replicas"):
-        parsed(recipe, "--replicas", -1)
