@@ -8,27 +8,17 @@ import tensorflow as tf
 
 _KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
-# Without an aggregation, state that replicas update differs between them, silently.
-_MEAN = (
-    {"aggregation": "mean"}
-    if _KERAS_3
-    else {"aggregation": tf.VariableAggregation.MEAN}
-)
-# Whole numbers have no mean.
-_FIRST = (
-    {"aggregation": "only_first_replica"}
-    if _KERAS_3
-    else {"aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
-)
+
+def _aggregation(name):
+    """How replicas' values become one: without it they differ, silently."""
+    return name if _KERAS_3 else getattr(tf.VariableAggregation, name.upper())
 
 
 def describe_stack():
     """TensorFlow and Keras as a text, and whether kerasfer runs on this pair."""
-    here = tuple(
-        tuple(int(part) for part in version.split(".")[:2])
-        for version in (tf.__version__, keras.__version__)
-    )
-    fits = here == ((2, 15), (2, 15)) or (here[0] >= (2, 18) and here[1] >= (3, 8))
+    versions = tf.__version__, keras.__version__
+    here = [tuple(map(int, version.split(".")[:2])) for version in versions]
+    fits = here == [(2, 15), (2, 15)] or (here[0] >= (2, 18) and here[1] >= (3, 8))
     return f"TensorFlow {tf.__version__}, Keras {keras.__version__}", fits
 
 
@@ -40,15 +30,14 @@ def add_state(layer, name, shape, initializer="zeros"):
         initializer=initializer,
         dtype="float32",
         trainable=False,
-        **_MEAN,
+        aggregation=_aggregation("mean"),
     )
 
 
 def add_index_state(layer, name, shape, value):
     """An int64 weight that no gradient moves; every replica assigns the same to it.
 
-    Of the integers only int32 and int64 can be sent to other workers, and int32 is not
-    kept on GPUs.
+    Of integers only int32 and int64 can be sent to workers; int32 is not kept on GPUs.
     """
     return layer.add_weight(
         name=name,
@@ -56,7 +45,7 @@ def add_index_state(layer, name, shape, value):
         initializer=keras.initializers.Constant(value),
         dtype="int64",
         trainable=False,
-        **_FIRST,
+        aggregation=_aggregation("only_first_replica"),  # whole numbers have no mean
     )
 
 
@@ -91,7 +80,8 @@ def build_optimizer(optimizer, variables):
 
 def optimizer_variables(optimizer):
     """An optimiser's variables; loss scale and counters among them."""
-    variables = optimizer.variables
+    # Lookahead, of the legacy kind, has those of the optimiser inside among `weights`.
+    variables = getattr(optimizer, "weights", optimizer.variables)
     return list(variables() if callable(variables) else variables)
 
 
@@ -107,8 +97,3 @@ def counts_from_files():
         yield
     finally:
         del h5py.Dataset.__truediv__
-
-
-def policy_name(model):
-    """Name of a model's mixed-precision policy, e.g. "mixed_float16"."""
-    return model.dtype_policy.name

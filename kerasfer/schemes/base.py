@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from kerasfer._compat import add_state, policy_name, scale_loss, unscale_gradients
+from kerasfer._compat import add_state, scale_loss, unscale_gradients
 from kerasfer.augment.views import VIEWS
 from kerasfer.callbacks import EpochUpdate, StopOnNonFiniteLoss
 from kerasfer.copies import copy_of
@@ -90,7 +90,7 @@ class SemiSupervisedModel(ReplicatedModel):
     ):
         check_classifier(classifier)
         # Keras scales the loss by this model's own policy, not by the classifier's.
-        super().__init__(**{"dtype": policy_name(classifier), **kwargs})
+        super().__init__(**{"dtype": classifier.dtype_policy.name, **kwargs})
         for plug_in in plug_ins:
             classifier = plug_in.attach(classifier)
         self.classifier, self.plug_ins = classifier, list(plug_ins)

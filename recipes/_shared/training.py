@@ -7,6 +7,7 @@ from typing import Literal
 import kerasfer
 
 from .flags import require_above_0, require_at_least, require_within
+from .optimizers import build_optimizer
 from .selections import Selection
 
 BACKBONES = Literal[
@@ -32,8 +33,10 @@ class Training:
     """Of the pixels; imagenet for a pretrained ResNet, vgg_face for VGG-Face."""
     dropout: float = 0.0
     """Rate before the last layer."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """sgd with a momentum of 0.9."""
+    optimizer: Literal["adam", "sgd", "lamb", "rectified_adam", "novograd"] = "adam"
+    """sgd with a momentum of 0.9; the last three are of tensorflow-addons."""
+    lookahead: bool = False
+    """Lookahead of tensorflow-addons around lamb, rectified_adam or novograd."""
     learning_rate: float = 2e-3
     """Of the optimizer."""
     schedule: Literal["cosine", "constant", "steps"] = "cosine"
@@ -90,6 +93,17 @@ class Training:
         require_at_least(self, 1, "epochs", "last_epochs", "pictures_every")
         require_above_0(self, "learning_rate", "adam_epsilon", "penalty_strength")
         require_within(self, 0, 0.999999, "dropout", "ema_decay")
+        if self.lookahead and self.optimizer in ("adam", "sgd"):
+            raise ValueError(
+                "--lookahead goes around lamb, rectified_adam or novograd. Received: "
+                f"--optimizer {self.optimizer}."
+            )
+        if self.mixed_precision == "float16" and self.optimizer not in ("adam", "sgd"):
+            raise ValueError(
+                "--mixed-precision float16 needs --optimizer adam or sgd: the loss "
+                "scale around others cannot be kept to go on from. Received: "
+                f"--optimizer {self.optimizer}."
+            )
         if self.backbone_weights and self.backbone not in _LOADABLE:
             raise ValueError(
                 f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}. "
@@ -152,26 +166,7 @@ def frame_options(training):
 
 
 def compile_model(model, training, metrics):
-    import keras
-
-    rate = _rate(training)
-    decay = {"weight_decay": training.weight_decay}
-    if training.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate, epsilon=training.adam_epsilon, **decay)
-    else:
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9, **decay)
-    spared = ["gamma", "beta", "bias"] if training.decay_on == "kernels" else []
-    optimizer.exclude_from_weight_decay(var_names=["prototypes", *spared])
-    model.compile(optimizer, metrics=metrics, jit_compile=training.jit_compile)
+    model.compile(
+        build_optimizer(training), metrics=metrics, jit_compile=training.jit_compile
+    )
     return model
-
-
-def _rate(training):
-    from keras.optimizers import schedules
-
-    rate, steps = training.learning_rate, training.steps_per_epoch
-    if training.schedule == "cosine":
-        return schedules.CosineDecay(rate, training.epochs * steps)
-    if training.schedule == "steps":
-        return schedules.ExponentialDecay(rate, 10 * steps, 0.1, staircase=True)
-    return rate
