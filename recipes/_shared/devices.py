@@ -80,7 +80,9 @@ def _resolver():
     if "TF_CONFIG" in os.environ:
         return resolvers.TFConfigClusterResolver()
     if "SLURM_PROCID" in os.environ:
-        return resolvers.SlurmClusterResolver()
+        # Counted here: it calls nvidia-smi, and fails where there are no GPUs.
+        gpus = len(tf.config.list_physical_devices("GPU"))
+        return resolvers.SlurmClusterResolver(gpus_per_node=max(1, gpus))
     raise ValueError(
         "--strategy multi_worker needs to know the workers: start one process on each "
         "by Slurm's srun, or set TF_CONFIG on each (see the README)."
