@@ -195,7 +195,8 @@ def test_the_paper_s_setting():
         0.0,
     )
     flags = imported("_shared.training")
-    rate = flags._rate(flags.with_steps(training, num_labeled=100, batch_size=32))
+    training = flags.with_steps(training, num_labeled=100, batch_size=32)
+    rate = imported("_shared.optimizers").learning_rate(training)
     # 4 steps an epoch: a tenth from the 41st step on.
     rates = [float(rate(step)) for step in (0, 39, 40, 80)]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-5], rtol=1e-5)

@@ -10,7 +10,7 @@ from kerasfer.losses.reductions import gathered
 class LabelMemory(keras.layers.Layer):
     """The last label of each of many faces, and how many have each.
 
-    Two bytes a face; a step costs a copy of them, not a count (0.4 ms for a million
+    Eight bytes a face; a step costs a copy of them, not a count (0.6 ms for a million
     faces on one CPU: `tests/benchmarks/label_memory.py`).
 
     Attributes:

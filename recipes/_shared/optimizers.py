@@ -18,7 +18,7 @@ def build_optimizer(training):
     """
     spared = ["gamma", "beta", "bias"] if training.decay_on == "kernels" else []
     spared = ["prototypes", *spared]
-    rate = _rate(training)
+    rate = learning_rate(training)
     if training.optimizer in ("adam", "sgd"):
         optimizer = _of_keras(training, rate, spared)
     else:
@@ -72,7 +72,8 @@ def _addons(name):
     return tensorflow_addons
 
 
-def _rate(training):
+def learning_rate(training):
+    """The rate or schedule that flags ask for, of a training that knows its steps."""
     from keras.optimizers import schedules
 
     rate, steps = training.learning_rate, training.steps_per_epoch
