@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasfer.faces import cv2
 
-_LEVELS = np.arange(256, dtype=np.int32)
+_LEVELS = np.arange(256, dtype=np.uint8)
 
 
 def identity(image, value=None):
@@ -24,20 +24,16 @@ def identity(image, value=None):
 
 def auto_contrast(image, value=None):
     """Stretches each channel to 0..255; a constant one stays. `value` is ignored."""
-    tables = []
-    for plane in cv2.split(image):
-        lowest, highest, _, _ = cv2.minMaxLoc(plane)
-        if highest <= lowest:
-            tables.append(_LEVELS)
-            continue
-        scale = 255.0 / (highest - lowest)
-        tables.append((_LEVELS * scale - lowest * scale).astype(np.int32))
-    return _look_up(image, tables)
+    extremes = [cv2.minMaxLoc(plane)[:2] for plane in cv2.split(image)]
+    lowest, highest = np.array(extremes).T[..., None]
+    scale = 255.0 / np.maximum(highest - lowest, 1.0)
+    stretched = np.clip(_LEVELS * scale - lowest * scale, 0, 255)
+    return _look_up(image, np.where(highest > lowest, stretched, _LEVELS))
 
 
 def brightness(image, value):
     """Blends with black: value 0 is black, 1 the image. RandAugment: 0.05 to 0.95."""
-    return _look_up(image, [_blend(0, _LEVELS, value)])
+    return _look_up(image, _blend(0, value))
 
 
 def color(image, value):
@@ -54,29 +50,25 @@ def contrast(image, value):
     to 0.95."""
     grey = image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     mean = int(cv2.mean(grey)[0] + 0.5)
-    return _look_up(image, [_blend(mean, _LEVELS, value)])
+    return _look_up(image, _blend(mean, value))
 
 
 def equalize(image, value=None):
     """Flattens each channel's histogram, as Pillow does. `value` is ignored."""
-    tables = []
-    for channel in range(image.shape[2]):
-        counts = cv2.calcHist([image], [channel], None, [256], [0, 256])
-        counts = counts.ravel().astype(np.int64)
-        filled = np.flatnonzero(counts)
-        step = (counts.sum() - counts[filled[-1]]) // 255
-        if len(filled) <= 1 or step == 0:
-            tables.append(_LEVELS)
-            continue
-        below = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        tables.append((step // 2 + below) // step)
-    return _look_up(image, tables)
+    channels = range(image.shape[2])
+    counts = [cv2.calcHist([image], [k], None, [256], [0, 256]) for k in channels]
+    counts = np.reshape(counts, (-1, 256)).astype(np.int64)
+    brightest = 255 - (counts[:, ::-1] > 0).argmax(1)
+    pixels = image.shape[0] * image.shape[1]
+    step = ((pixels - counts[channels, brightest]) // 255)[:, None]
+    below = np.cumsum(counts, 1) - counts
+    flat = np.minimum((step // 2 + below) // np.maximum(step, 1), 255)
+    return _look_up(image, np.where(step > 0, flat, _LEVELS))
 
 
 def posterize(image, value):
     """Keeps the `value` highest bits of each pixel (1 to 8). RandAugment: 4 to 7."""
-    kept = 256 - 2 ** (8 - int(value))
-    return _look_up(image, [_LEVELS & kept])
+    return image & np.uint8(256 - 2 ** (8 - int(value)))
 
 
 def rotate(image, value):
@@ -114,7 +106,7 @@ def shear_y(image, value):
 
 def solarize(image, value):
     """Inverts the pixels at or above the threshold `value` (0 to 256)."""
-    return _look_up(image, [np.where(value > _LEVELS, _LEVELS, 255 - _LEVELS)])
+    return _look_up(image, np.where(value > _LEVELS, _LEVELS, 255 - _LEVELS))
 
 
 def translate_x(image, value):
@@ -133,16 +125,17 @@ _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13.0
 
 
 def _look_up(image, tables):
-    # cv2.LUT wants one table, or one per channel interleaved.
-    tables = [np.clip(table, 0, 255).astype(np.uint8) for table in tables]
-    table = tables[0] if len(tables) == 1 else np.stack(tables, -1)[None]
-    return cv2.LUT(image, table).reshape(image.shape)
+    """Each level's new one, (256,), or of each channel, (channels, 256)."""
+    tables = tables.astype(np.uint8)
+    if tables.ndim == 2:  # cv2.LUT wants channels interleaved
+        tables = np.ascontiguousarray(tables.T)[None]
+    return cv2.LUT(image, tables).reshape(image.shape)
 
 
-def _blend(degenerate, level, value):
+def _blend(degenerate, value):
     # Pillow blends in float32 and truncates.
-    span = np.float32(value) * (level - degenerate).astype(np.float32)
-    return (np.float32(degenerate) + span).astype(np.int32)
+    difference = np.float32(value) * (_LEVELS - np.float32(degenerate))
+    return np.clip(np.float32(degenerate) + difference, 0, 255)
 
 
 def _blend_images(degenerate, image, value):

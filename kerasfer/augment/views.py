@@ -8,7 +8,7 @@ whole batch of rows at once and calls `apply_weak` and `apply_strong`.
 import numpy as np
 
 from kerasfer.augment import ops
-from kerasfer.faces import resize
+from kerasfer.faces import cv2, resize
 
 PAD = 8 / 224  # of the side: Ada-CM and ReMoP pad 224 pixels by 8
 WEAK_DICE = 4
@@ -88,7 +88,7 @@ def apply_weak(image, dice, size, pad):
             int(across * (2 * border[0] + 1)) - border[0],
             int(down * (2 * border[1] + 1)) - border[1],
         )
-    return np.ascontiguousarray(image[:, ::-1]) if mirrors < 0.5 else image
+    return cv2.flip(image, 1).reshape(image.shape) if mirrors < 0.5 else image
 
 
 def apply_strong(image, dice, size, pad):
