@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasfer.layers import BatchNormalization
+
 _WIDTHS = (48, 96, 192)
 
 
@@ -49,7 +51,7 @@ def _conv(width, size, strides=1):
 
 def _norm():
     # Keras' default momentum of 0.99 lags behind in runs of a few hundred steps.
-    return keras.layers.BatchNormalization(momentum=0.9)
+    return BatchNormalization(momentum=0.9)
 
 
 def _norm_relu(x):

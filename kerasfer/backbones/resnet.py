@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasfer.layers import BatchNormalization
+
 
 def resnet18(input_shape):
     """Two residual blocks in each of four groups, widths 64, 128, 256, 512; 11.2 M
@@ -63,12 +65,15 @@ def _block(x, width, strides, name):
 
 
 def _conv(x, width, size, strides, name):
-    if size > 1:
+    # With strides, "same" pads elsewhere than PyTorch; without, a map that is padded
+    # inside of the convolution need not be copied.
+    if strides > 1 and size > 1:
         x = keras.layers.ZeroPadding2D(size // 2)(x)
     return keras.layers.Conv2D(
         width,
         size,
         strides=strides,
+        padding="same" if strides == 1 else "valid",
         use_bias=False,
         kernel_initializer=keras.initializers.VarianceScaling(
             2.0, mode="fan_out", distribution="untruncated_normal"
@@ -78,5 +83,5 @@ def _conv(x, width, size, strides, name):
 
 
 def _norm(x, name):
-    layer = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+    layer = BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
     return layer(x)

@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from kerasfer.layers import BatchNormalization
+
 
 def wide_resnet_28_2(input_shape):
     """WRN-28-2: three groups of four pre-activation blocks, widths 32, 64, 128; 1.47 M
@@ -58,6 +60,6 @@ def _conv(width, size, strides=1, use_bias=False):
 
 
 def _activated(x):
-    x = keras.layers.BatchNormalization(momentum=0.999, epsilon=1e-5)(x)
+    x = BatchNormalization(momentum=0.999, epsilon=1e-5)(x)
     # Keras 2.15 and 3 name the slope differently; it is the first argument of both.
     return keras.layers.LeakyReLU(0.1)(x)

@@ -1,5 +1,6 @@
 """Layers with a named state and one update rule each, and normalisation."""
 
+from kerasfer.layers.batch_normalization import BatchNormalization
 from kerasfer.layers.centroids import ClassCentroids, class_sums
 from kerasfer.layers.class_margin import MARGIN_LOSSES, ClassMargin
 from kerasfer.layers.confidence_margin import ConfidenceMargin
@@ -14,6 +15,7 @@ from kerasfer.layers.prototype_head import PrototypeHead
 __all__ = [
     "MARGIN_LOSSES",
     "NORMALIZATIONS",
+    "BatchNormalization",
     "ClassCentroids",
     "ClassMargin",
     "ConfidenceMargin",
