@@ -56,6 +56,12 @@ def test_the_bytes_come_back_as_they_were(tmp_path):
         assert feature["image/filename"].bytes_list.value == [name.encode()]
 
 
+def test_an_image_larger_than_what_is_read_at_once(tmp_path):
+    large = np.random.default_rng(0).bytes(100_000)
+    (offset,) = write_shard(tmp_path / "s.tfrecord", [(large, "a")])
+    assert read_record(f"{tmp_path}/s.tfrecord#{offset}") == large
+
+
 def test_names():
     assert is_record("shards/1.tfrecord#0") and not is_record("a.tfrecord")
     assert not is_record("a#1.png")
@@ -96,6 +102,15 @@ def test_a_manifest_of_shards(sharded):
     np.testing.assert_array_equal(shards_of(manifest.subset([9, 1, 8])), [0, 1, 0])
     both = concatenate(manifest.subset([0, 1]), manifest.subset([6]))
     assert abs(int(both.image(2).mean()) - 120) <= 2
+
+
+def test_shards_that_were_replaced_are_seen_by_a_manifest_that_is_read_anew(sharded):
+    before = read_manifest(sharded)
+    assert before.image(0).mean() < 30
+    shard = sharded.parent / "shards/000000.tfrecord"
+    write_shard(f"{shard}.new", [(jpeg(200 + k), f"{k}.jpg") for k in range(4)])
+    shard.with_name(f"{shard.name}.new").replace(shard)
+    assert read_manifest(sharded).image(0).mean() > 190
 
 
 def test_a_training_pass_sees_every_image_of_the_shards_once(sharded):

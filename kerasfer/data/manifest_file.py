@@ -11,6 +11,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 from kerasfer.data.manifest import Manifest
+from kerasfer.data.records import close_shards
 from kerasfer.faces import EXPRESSIONS
 
 _PARTS = {
@@ -62,6 +63,7 @@ def read_manifest(path, class_names=None):
             "`python data_prep/fer2013.py SOURCE OUT`, or write a CSV with the columns "
             "path,label."
         )
+    close_shards()  # they may have been packed anew
     table = _read_table(path)
     names = pd.arrays.ArrowStringArray(table["path"])
     _check_names(names, path)

@@ -7,9 +7,11 @@ read it. In a manifest an image is called SHARD#OFFSET, e.g.
 stays a pure function of seed and step, and a shuffled order needs no buffer.
 """
 
+import functools
 import os
 import re
 import struct
+import threading
 
 import tensorflow as tf
 
@@ -17,7 +19,7 @@ ENDING = ".tfrecord"
 _RECORD = re.compile(r"\.tfrecord#\d+$")
 _HEADER = struct.Struct("<QI")  # length of the data, checksum of the length
 _FOOTER = 4  # checksum of the data
-_AT_ONCE = 1 << 15  # bytes: most faces are read in one call
+_AT_ONCE = 1 << 13  # bytes: most faces are read in one call
 
 
 def is_record(name):
@@ -95,31 +97,52 @@ def read_record(name):
     """
     path, offset = shard_of(name)
     try:
-        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        shard = _opened(path)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"Shard {path} does not exist. Check the `path` column of the manifest: "
             "relative paths start at the manifest's own folder."
         ) from None
-    try:
-        os.lseek(file, offset, os.SEEK_SET)
-        read = os.read(file, _AT_ONCE)
-        if len(read) < _HEADER.size:
-            raise ValueError(f"{name}: the shard ends before this record.")
-        end = _HEADER.size + _HEADER.unpack_from(read)[0]
-        if end + _FOOTER > os.fstat(file).st_size - offset:
+    read = shard.read(offset, _AT_ONCE)
+    if len(read) < _HEADER.size:
+        raise ValueError(f"{name}: the shard ends before this record.")
+    end = _HEADER.size + _HEADER.unpack_from(read)[0]
+    if len(read) < end + _FOOTER:
+        if offset + end + _FOOTER > shard.size():
             raise ValueError(_NO_RECORD.format(name=name))
-        while len(read) < end and (more := os.read(file, end - len(read))):
-            read += more
-        data = read[_HEADER.size : end]
-    finally:
-        os.close(file)
+        read = shard.read(offset, end)
     try:
-        features = tf.train.Example.FromString(data).features.feature
-        (encoded,) = features["image/encoded"].bytes_list.value
+        example = tf.train.Example.FromString(read[_HEADER.size : end])
+        (encoded,) = example.features.feature["image/encoded"].bytes_list.value
     except Exception as error:  # the protocol buffers' own, or none of that name
         raise ValueError(_NO_RECORD.format(name=name)) from error
     return encoded
+
+
+class _OpenShard:
+    def __init__(self, path):
+        self._file = open(path, "rb", buffering=0)
+        self._lock = threading.Lock()  # of where the file stands
+
+    def read(self, offset, size):
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(size)
+
+    def size(self):
+        return os.fstat(self._file.fileno()).st_size
+
+
+@functools.lru_cache(maxsize=64)
+def _opened(path):
+    """A shard that stays open: to open one takes longer than to read an image of it.
+    Whoever reads shards that may have been replaced calls `close_shards` first."""
+    return _OpenShard(path)
+
+
+def close_shards():
+    """Lets shards be opened anew: they may be other files by now."""
+    _opened.cache_clear()
 
 
 _NO_RECORD = (

@@ -1,47 +1,72 @@
-"""Reading images from TFRecord shards, beside decoding alone and beside files.
+"""Images a second from TFRecord shards, beside decoding alone and beside files.
 
-    python data_prep/from_csv.py FACES.csv PACKED --output tfrecord
-    python tests/benchmarks/shards.py FACES.csv PACKED/manifest.csv
+    python tests/benchmarks/shards.py
 
-All read the same images in the same shuffled order, in one thread, several times in
-turn; ratios are of medians. The files' cache is warm after the first time.
+The same faces, JPEG of 100 pixels, in the same shuffled order, in one thread. What is
+read is compared with what was written. Files are in the cache. Grey faces are the
+harder ones: they are decoded faster, and read as slowly.
 """
 
-import sys
-import time
+import collections
+import pathlib
+import tempfile
 
 import numpy as np
+from rows import Row, faster, in_turns, rate
 
-from kerasfer.data import read_manifest
-from kerasfer.data.records import read_record
+from kerasfer.data import read_manifest, synthetic
+from kerasfer.data.records import ShardWriter, read_record
 from kerasfer.data.row_order import shards_of, shuffled
-from kerasfer.faces import decode_image
+from kerasfer.faces import cv2, decode_image
 
-_TIMES, _MOST = 5, 5000
+_FACES, _OF_A_SHARD, _REPETITIONS = 2000, 250, 15
 
 
-def main(files, shards):
-    files, shards = read_manifest(files), read_manifest(shards)
-    order = shuffled(np.random.default_rng(0), len(shards), shards_of(shards))[:_MOST]
-    encoded = [read_record(shards.path(row)) for row in order]
-    ways = {
-        "decoding alone": lambda: [decode_image(e, "image") for e in encoded],
-        "from shards": lambda: [shards.image(row) for row in order],
-        "from files": lambda: [files.image(row) for row in order],
-    }
-    seconds = {name: [] for name in ways}
-    for _ in range(_TIMES):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: np.median(values) for name, values in seconds.items()}
-    for name, median in medians.items():
-        print(
-            f"{name}: {len(order) / median:.0f} images/s, "
-            f"{medians['decoding alone'] / median:.2f} of decoding alone"
-        )
+def write(folder, encoded):
+    """The manifests of the faces as files, and in shards."""
+    files, shards = ["path"], ["path"]
+    for start in range(0, len(encoded), _OF_A_SHARD):
+        name = f"{start:06d}.tfrecord"
+        with ShardWriter(folder / name) as shard:
+            for number in range(start, start + _OF_A_SHARD):
+                path = f"{number}.jpg"
+                (folder / path).write_bytes(encoded[number])
+                files.append(path)
+                shards.append(f"{name}#{shard.write(encoded[number], path)}")
+    for name, lines in (("files", files), ("shards", shards)):
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return [read_manifest(folder / f"{name}.csv") for name in ("files", "shards")]
+
+
+def drain(images):
+    """As a batch does, keeps none of them."""
+    collections.deque(images, maxlen=0)
+
+
+def measure(kind, images):
+    encoded = [cv2.imencode(".jpg", image)[1].tobytes() for image in images]
+    with tempfile.TemporaryDirectory() as folder:
+        files, shards = write(pathlib.Path(folder), encoded)
+        order = shuffled(np.random.default_rng(0), len(shards), shards_of(shards))
+        for row in order[:100]:
+            assert read_record(shards.path(row)) == encoded[row]
+        ways = {
+            "decoding alone": lambda: drain(decode_image(encoded[r], "") for r in order),
+            "shards": lambda: drain(map(shards.image, order)),
+            "files": lambda: drain(map(files.image, order)),
+        }
+        times = in_turns(ways, _REPETITIONS)
+    for theirs, at_least in (("decoding alone", 0.8), ("files", "-")):
+        Row(
+            f"reading and decoding 100 px {kind} JPEG from TFRecord shards",
+            f"{rate(len(order), times['shards']):,.0f} images/s",
+            f"{theirs}: {rate(len(order), times[theirs]):,.0f}",
+            faster(times, "shards", theirs),
+            at_least,
+        ).show()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    faces = synthetic.render_manifest(_FACES, seed=0, size=100).images
+    measure("colour", faces)
+    measure("grey", [cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in faces])
