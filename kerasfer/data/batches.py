@@ -95,31 +95,31 @@ class TrainingBatches:
     def __call__(self, step):
         step = int(step)
         rows = self._rows("labeled_order", len(self.labeled), self.batch_size, step)
+        weak = {"image": (apply_weak, WEAK_DICE)}
         batch = {
-            "image": self._images(
-                "image", self.labeled, rows, apply_weak, WEAK_DICE, step
-            ),
+            **self._images(self.labeled, rows, weak, step),
             "label": self.labeled.targets[rows],
         }
-        rows = None
-        if self.unlabeled is not None:
-            rows = self._rows(
-                "unlabeled_order", len(self.unlabeled), self.unlabeled_size, step
-            )
-        for view in self.views:
-            batch[view] = self._view(view, rows, step)
+        if self.unlabeled is None:
+            rows = None
+        else:
+            size = self.unlabeled_size
+            rows = self._rows("unlabeled_order", len(self.unlabeled), size, step)
+            views = {view: VIEWS[view] for view in self.views if view in VIEWS}
+            batch |= self._images(self.unlabeled, rows, views, step)
+        for entry in self.views:
+            if entry not in VIEWS:
+                batch[entry] = self._entry(entry, rows, step)
         return batch
 
-    def _view(self, view, rows, step):
-        if view in VIEWS:
-            return self._images(view, self.unlabeled, rows, *VIEWS[view], step)
-        if view == "index":
+    def _entry(self, entry, rows, step):
+        if entry == "index":
             return rows.astype(np.int32)
-        if view == "audit_label":
+        if entry == "audit_label":
             return self.unlabeled.labels[rows]
-        dice = self._dice(view, step)
-        size = self.specs()[view][1][0] * self.shard[1]
-        if view == "mix_weight":
+        dice = self._dice(entry, step)
+        size = self.specs()[entry][1][0] * self.shard[1]
+        if entry == "mix_weight":
             weights = dice.beta(self.mixup_alpha, self.mixup_alpha, size)
             return self._share(np.maximum(weights, 1 - weights).astype(np.float32))
         return self._share(dice.random(size, np.float32))
@@ -130,15 +130,23 @@ class TrainingBatches:
         size = len(of_batch) // shares
         return of_batch[number * size : (number + 1) * size]
 
-    def _images(self, stream, manifest, rows, apply, num_dice, step):
+    def _images(self, manifest, rows, views, step):
+        """View -> uint8 (rows, height, width, channels); an image is read once for all.
+
+        Args:
+            views: name -> (how to apply it, how many dice it takes).
+        """
         height, width, channels = self.image_shape
-        views = np.empty((len(rows), *self.image_shape), np.uint8)
-        dice = self._dice(stream, step).random((len(rows) * self.shard[1], num_dice))
-        dice = self._share(dice)
-        for view, row, dice_of_row in zip(views, rows, dice, strict=True):
+        dice, images = {}, {}
+        for view, (_, num_dice) in views.items():
+            of_batch = (len(rows) * self.shard[1], num_dice)
+            dice[view] = self._share(self._dice(view, step).random(of_batch))
+            images[view] = np.empty((len(rows), *self.image_shape), np.uint8)
+        for k, row in enumerate(rows if views else ()):
             image = manifest.image(row, channels)
-            view[:] = apply(image, dice_of_row, (height, width), self.pad)
-        return views
+            for view, (apply, _) in views.items():
+                images[view][k] = apply(image, dice[view][k], (height, width), self.pad)
+        return images
 
     def _rows(self, stream, num_rows, size, step):
         """Positions step*size, ... of the endless concatenation of shuffled passes."""

@@ -19,7 +19,7 @@ ENDING = ".tfrecord"
 _RECORD = re.compile(r"\.tfrecord#\d+$")
 _HEADER = struct.Struct("<QI")  # length of the data, checksum of the length
 _FOOTER = 4  # checksum of the data
-_AT_ONCE = 1 << 13  # bytes: most faces are read in one call
+_AT_ONCE = 1 << 14  # bytes: most faces are read in one call
 
 
 def is_record(name):
