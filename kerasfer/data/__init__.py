@@ -1,36 +1,42 @@
 """From a manifest of face images to the batches of a training step.
 
 manifest.csv -> read_manifest -> protocols.split -> training_dataset -> model.fit
+
+Names load on first use: processes that only make batches (`workers`) start without
+TensorFlow.
 """
 
-from kerasfer.data import protocols, synthetic
-from kerasfer.data.distilled import with_distilled
-from kerasfer.data.distributed import distributed_training_dataset
-from kerasfer.data.folds import folds, is_folded
-from kerasfer.data.manifest import (
-    Manifest,
-    concatenate,
-    for_action_units,
-    from_arrays,
-)
-from kerasfer.data.manifest_file import read_manifest
-from kerasfer.data.pipeline import evaluation_dataset, training_dataset
-from kerasfer.data.split_file import load_split, save_split
+import importlib
 
-__all__ = [
-    "Manifest",
-    "concatenate",
-    "distributed_training_dataset",
-    "evaluation_dataset",
-    "folds",
-    "for_action_units",
-    "from_arrays",
-    "is_folded",
-    "load_split",
-    "protocols",
-    "read_manifest",
-    "save_split",
-    "synthetic",
-    "training_dataset",
-    "with_distilled",
-]
+_SUBMODULES = ("protocols", "synthetic")
+_FROM = {
+    "Manifest": "manifest",
+    "concatenate": "manifest",
+    "distributed_training_dataset": "distributed",
+    "evaluation_dataset": "pipeline",
+    "folds": "folds",
+    "for_action_units": "manifest",
+    "from_arrays": "manifest",
+    "is_folded": "folds",
+    "load_split": "split_file",
+    "read_manifest": "manifest_file",
+    "save_split": "split_file",
+    "training_dataset": "pipeline",
+    "with_distilled": "distilled",
+}
+__all__ = sorted([*_FROM, *_SUBMODULES])
+
+
+def __getattr__(name):
+    if name in _FROM:
+        module = importlib.import_module(f"kerasfer.data.{_FROM[name]}")
+        # Kept here, as the module `folds` would else stand for its function.
+        globals()[name] = getattr(module, name)
+        return globals()[name]
+    if name in _SUBMODULES:
+        return importlib.import_module(f"kerasfer.data.{name}")
+    raise AttributeError(f"module 'kerasfer.data' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -48,6 +48,10 @@ class TrainingBatches:
         self, labeled, unlabeled, views, batch_size, unlabeled_ratio, seed,
         image_shape, mixup_alpha, pad, shard=(0, 1),
     ):  # fmt: skip
+        self._arguments = (
+            labeled, unlabeled, views, batch_size, unlabeled_ratio, seed,
+            image_shape, mixup_alpha, pad, shard,
+        )  # fmt: skip
         self.labeled, self.unlabeled, self.views = labeled, unlabeled, tuple(views)
         self.batch_size = batch_size
         self.unlabeled_size = batch_size * unlabeled_ratio
@@ -71,6 +75,9 @@ class TrainingBatches:
         # way.
         cv2.setNumThreads(1)
 
+    def __reduce__(self):
+        return TrainingBatches, self._arguments  # a lock and caches cannot be pickled
+
     def specs(self):
         """Name -> (dtype, shape) of every entry, the labels under "label"."""
         images, shares = self.image_shape, self.shard[1]
@@ -92,12 +99,14 @@ class TrainingBatches:
             "label": (targets.dtype.type, (labeled, *targets.shape[1:])),
         }
 
-    def __call__(self, step):
-        step = int(step)
+    def __call__(self, step, memory=None):
+        """The batch of a step; images are written into `memory`, name -> array, if that
+        is given."""
+        step, memory = int(step), memory or {}
         rows = self._rows("labeled_order", len(self.labeled), self.batch_size, step)
         weak = {"image": (apply_weak, WEAK_DICE)}
         batch = {
-            **self._images(self.labeled, rows, weak, step),
+            **self._images(self.labeled, rows, weak, step, memory),
             "label": self.labeled.targets[rows],
         }
         if self.unlabeled is None:
@@ -106,7 +115,7 @@ class TrainingBatches:
             size = self.unlabeled_size
             rows = self._rows("unlabeled_order", len(self.unlabeled), size, step)
             views = {view: VIEWS[view] for view in self.views if view in VIEWS}
-            batch |= self._images(self.unlabeled, rows, views, step)
+            batch |= self._images(self.unlabeled, rows, views, step, memory)
         for entry in self.views:
             if entry not in VIEWS:
                 batch[entry] = self._entry(entry, rows, step)
@@ -130,18 +139,19 @@ class TrainingBatches:
         size = len(of_batch) // shares
         return of_batch[number * size : (number + 1) * size]
 
-    def _images(self, manifest, rows, views, step):
+    def _images(self, manifest, rows, views, step, memory):
         """View -> uint8 (rows, height, width, channels); an image is read once for all.
 
         Args:
             views: name -> (how to apply it, how many dice it takes).
         """
         height, width, channels = self.image_shape
-        dice, images = {}, {}
+        dice, images = {}, {view: memory.get(view) for view in views}
         for view, (_, num_dice) in views.items():
             of_batch = (len(rows) * self.shard[1], num_dice)
             dice[view] = self._share(self._dice(view, step).random(of_batch))
-            images[view] = np.empty((len(rows), *self.image_shape), np.uint8)
+            if images[view] is None:
+                images[view] = np.empty((len(rows), *self.image_shape), np.uint8)
         for k, row in enumerate(rows if views else ()):
             image = manifest.image(row, channels)
             for view, (apply, _) in views.items():

@@ -1,6 +1,7 @@
 """tf.data pipelines: endless training batches, one pass of evaluation batches."""
 
 import os
+import weakref
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +9,7 @@ import tensorflow as tf
 from kerasfer.augment.views import PAD
 from kerasfer.data.batches import KNOWN_VIEWS, LABELED_VIEWS, TrainingBatches
 from kerasfer.data.python_calls import stopping_at_exit
+from kerasfer.data.workers import Workers
 from kerasfer.faces import resize
 
 _MOST_THREADS = 16  # Python's lock is held for about half of the work
@@ -25,6 +27,7 @@ def training_dataset(
     mixup_alpha=0.75,
     pad=PAD,
     shard=(0, 1),
+    workers=0,
 ):
     """Endless batches of labelled and unlabelled faces for `model.fit`.
 
@@ -60,6 +63,9 @@ def training_dataset(
             only the mirror.
         shard: (k, n): the k-th, from 0, of n equal parts of each batch, for a device of
             its own; only its images are read. Shards side by side are the batch.
+        workers: processes that make the batches, each with a copy of the manifests (see
+            `kerasfer.data.workers`). 0 makes them in threads of this one, of which
+            several are hardly faster than one.
 
     Returns:
         a `tf.data.Dataset` of infinite cardinality.
@@ -73,6 +79,8 @@ def training_dataset(
     """
     _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
     _check_shard(shard, batch_size)
+    if workers < 0 or workers != int(workers):
+        raise ValueError(f"`workers` must be 0 or more. Received: workers={workers}.")
     batches = TrainingBatches(
         labeled,
         unlabeled if _unlabeled_views(views) else None,
@@ -85,14 +93,17 @@ def training_dataset(
         pad,
         shard,
     )
-    specs = batches.specs()
+    make = Workers(batches, workers) if workers else batches
 
     def element(step):
-        batch = _python_call(batches, step, specs)
+        batch = _python_call(make, step, batches.specs())
         label = batch.pop("label")
         return batch, label
 
-    return _in_parallel(tf.data.Dataset.counter(start_step), element)
+    dataset = _in_parallel(tf.data.Dataset.counter(start_step), element, workers)
+    if workers:  # TensorFlow keeps the function for good, so that it is not collected
+        weakref.finalize(dataset, make.close)
+    return dataset
 
 
 def evaluation_dataset(manifest, batch_size=256, image_shape=None):
@@ -137,13 +148,13 @@ def evaluation_dataset(manifest, batch_size=256, image_shape=None):
     return _in_parallel(starts, element)
 
 
-def _in_parallel(numbers, element):
-    """Elements in order, made ahead in a fixed number of threads."""
+def _in_parallel(numbers, element, threads=0):
+    """Elements in order, made ahead in a fixed number of threads; 0 is by the cores."""
     # Autotuning could start another call long after the consumer has stopped, when the
     # interpreter is shutting down (see python_calls).
     options = tf.data.Options()
     options.autotune.enabled = False
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
     element = tf.autograph.experimental.do_not_convert(element)
     elements = numbers.map(element, threads, deterministic=True).prefetch(2)
     return elements.with_options(options)

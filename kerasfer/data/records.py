@@ -13,8 +13,6 @@ import re
 import struct
 import threading
 
-import tensorflow as tf
-
 ENDING = ".tfrecord"
 _RECORD = re.compile(r"\.tfrecord#\d+$")
 _HEADER = struct.Struct("<QI")  # length of the data, checksum of the length
@@ -60,6 +58,8 @@ class ShardWriter:
     """
 
     def __init__(self, path):
+        import tensorflow as tf
+
         self._writer = tf.io.TFRecordWriter(str(path))
         self._position = 0
 
@@ -112,7 +112,7 @@ def read_record(name):
             raise ValueError(_NO_RECORD.format(name=name))
         read = shard.read(offset, end)
     try:
-        example = tf.train.Example.FromString(read[_HEADER.size : end])
+        example = _example_type().FromString(read[_HEADER.size : end])
         (encoded,) = example.features.feature["image/encoded"].bytes_list.value
     except Exception as error:  # the protocol buffers' own, or none of that name
         raise ValueError(_NO_RECORD.format(name=name)) from error
@@ -120,8 +120,8 @@ def read_record(name):
 
 
 class _OpenShard:
-    def __init__(self, path):
-        self._file = open(path, "rb", buffering=0)
+    def __init__(self, file):
+        self._file = file
         self._lock = threading.Lock()  # of where the file stands
 
     def read(self, offset, size):
@@ -132,12 +132,15 @@ class _OpenShard:
     def size(self):
         return os.fstat(self._file.fileno()).st_size
 
+    def __del__(self):
+        self._file.close()  # by the last thread that reads it
+
 
 @functools.lru_cache(maxsize=64)
 def _opened(path):
     """A shard that stays open: to open one takes longer than to read an image of it.
     Whoever reads shards that may have been replaced calls `close_shards` first."""
-    return _OpenShard(path)
+    return _OpenShard(open(path, "rb", buffering=0))
 
 
 def close_shards():
@@ -151,15 +154,19 @@ _NO_RECORD = (
 )
 
 
-def _example(encoded, filename):
-    def feature(value):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+@functools.cache
+def _example_type():
+    # Only here: processes that read image files start without TensorFlow.
+    from tensorflow.core.example.example_pb2 import Example
 
-    return tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                "image/encoded": feature(encoded),
-                "image/filename": feature(str(filename).encode("utf8")),
-            }
-        )
-    )
+    return Example
+
+
+def _example(encoded, filename):
+    example = _example_type()()
+    for name, value in (
+        ("image/encoded", encoded),
+        ("image/filename", str(filename).encode("utf8")),
+    ):
+        example.features.feature[name].bytes_list.value.append(value)
+    return example

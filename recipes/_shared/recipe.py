@@ -16,6 +16,7 @@ from .train import train
 
 # Which runs there are and where, not how one is made.
 _ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
+_ELSEWHERE += ("data_workers",)
 
 
 @dataclasses.dataclass(frozen=True)

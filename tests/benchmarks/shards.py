@@ -50,8 +50,14 @@ def measure(kind, images):
         order = shuffled(np.random.default_rng(0), len(shards), shards_of(shards))
         for row in order[:100]:
             assert read_record(shards.path(row)) == encoded[row]
+
+        def decode(row):
+            return decode_image(encoded[row], "image")
+
         ways = {
-            "decoding alone": lambda: drain(decode_image(encoded[r], "") for r in order),
+            "decoding alone": lambda: drain(
+                decode_image(encoded[r], "") for r in order
+            ),
             "shards": lambda: drain(map(shards.image, order)),
             "files": lambda: drain(map(files.image, order)),
         }
