@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+_PAUSE = 0.02  # seconds, in which threads of the other side cease to wait in a loop
 COLUMNS = ("what", "ours", "against", "ratio", "at least")
 
 
@@ -30,7 +31,12 @@ def in_turns(ways, repetitions, warm_up=1):
     for _ in range(warm_up):
         for call in ways.values():
             call()
-    times = [[seconds(call)[0] for call in ways.values()] for _ in range(repetitions)]
+    times = []
+    for _ in range(repetitions):
+        times.append([])
+        for call in ways.values():
+            time.sleep(_PAUSE)
+            times[-1].append(seconds(call)[0])
     return dict(zip(ways, np.array(times).T, strict=True))
 
 
