@@ -68,6 +68,21 @@ def decode_image(encoded, name, channels=3):
     return image[..., None]
 
 
+def read_encoded(path):
+    """The bytes of an image file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        return pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"Image {path} does not exist. Check the `path` column of the manifest: "
+            "relative paths start at the manifest's own folder."
+        ) from None
+
+
 def read_image(path, channels=3):
     """Reads an image file as uint8 (height, width, channels); see `decode_image`.
 
@@ -75,15 +90,7 @@ def read_image(path, channels=3):
         FileNotFoundError: there is no such file.
         ValueError: the file is not an image, or is cut off.
     """
-    path = pathlib.Path(path)
-    try:
-        encoded = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"Image {path} does not exist. Check the `path` column of the manifest: "
-            "relative paths start at the manifest's own folder."
-        ) from None
-    return decode_image(encoded, str(path), channels)
+    return decode_image(read_encoded(path), str(path), channels)
 
 
 def resize(image, size):

@@ -1,10 +1,19 @@
 """Images in TFRecord shards: written, read by offset, and visited in which order."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasfer.data import concatenate, read_manifest, training_dataset
+from kerasfer.data import (
+    concatenate,
+    load_split,
+    protocols,
+    read_manifest,
+    save_split,
+    training_dataset,
+)
 from kerasfer.data.records import (
     ShardWriter,
     is_record,
@@ -111,6 +120,18 @@ def test_shards_that_were_replaced_are_seen_by_a_manifest_that_is_read_anew(shar
     write_shard(f"{shard}.new", [(jpeg(200 + k), f"{k}.jpg") for k in range(4)])
     shard.with_name(f"{shard.name}.new").replace(shard)
     assert read_manifest(sharded).image(0).mean() > 190
+
+
+def test_a_split_of_shards_is_saved_by_the_content_of_its_images(sharded):
+    manifest = read_manifest(sharded)
+    split = protocols.split(manifest, "balanced:labels=2", seed=0)
+    save_split(split, sharded.parent / "split.csv")
+    again = load_split(sharded.parent / "split.csv", manifest)
+    assert [*again.unlabeled.names] == [*split.unlabeled.names]
+    lines = (sharded.parent / "split.csv").read_text().splitlines()
+    name, sha = next(line.split(",")[1:] for line in lines if "000000" in line)
+    encoded = read_record(sharded.parent / name)
+    assert sha == hashlib.sha256(encoded).hexdigest()[:16]
 
 
 def test_a_training_pass_sees_every_image_of_the_shards_once(sharded):

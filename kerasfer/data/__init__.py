@@ -14,10 +14,10 @@ _FROM = {
     "concatenate": "manifest",
     "distributed_training_dataset": "distributed",
     "evaluation_dataset": "pipeline",
-    "folds": "folds",
+    "folds": "folding",
     "for_action_units": "manifest",
     "from_arrays": "manifest",
-    "is_folded": "folds",
+    "is_folded": "folding",
     "load_split": "split_file",
     "read_manifest": "manifest_file",
     "save_split": "split_file",
@@ -29,10 +29,7 @@ __all__ = sorted([*_FROM, *_SUBMODULES])
 
 def __getattr__(name):
     if name in _FROM:
-        module = importlib.import_module(f"kerasfer.data.{_FROM[name]}")
-        # Kept here, as the module `folds` would else stand for its function.
-        globals()[name] = getattr(module, name)
-        return globals()[name]
+        return getattr(importlib.import_module(f"kerasfer.data.{_FROM[name]}"), name)
     if name in _SUBMODULES:
         return importlib.import_module(f"kerasfer.data.{name}")
     raise AttributeError(f"module 'kerasfer.data' has no attribute {name!r}")

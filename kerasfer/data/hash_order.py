@@ -11,8 +11,10 @@ def hash_order(seed, names):
     >>> hash_order(0, ["a.png"]) == hash_order(0, ["a.png", "b.png"])[:1]
     array([ True])
     """
-    keys = [
+    digests = (
         hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
         for name in names
-    ]
-    return np.frombuffer(b"".join(keys), ">u8").astype(np.uint64)
+    )
+    # One by one: of a million names a list would take fifty megabytes.
+    keys = (int.from_bytes(digest, "big") for digest in digests)
+    return np.fromiter(keys, np.uint64, len(names))

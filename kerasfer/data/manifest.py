@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from kerasfer.data.records import is_record, read_record
-from kerasfer.faces import decode_image, read_image, with_channels
+from kerasfer.faces import decode_image, read_encoded, with_channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +55,17 @@ class Manifest:
         """Where the image of a row lies."""
         return self.root / self.names[row]
 
+    def encoded(self, row):
+        """The bytes of the file, or of the record in a shard, of a row whose image is
+        not in memory.
+
+        Raises:
+            FileNotFoundError, ValueError: see `kerasfer.faces.read_encoded` and
+                `kerasfer.data.records.read_record`.
+        """
+        path = os.path.join(self.root, self.names[row])
+        return read_record(path) if is_record(path) else read_encoded(path)
+
     def image(self, row, channels=None):
         """The image of a row, uint8 (height, width, channels).
 
@@ -63,14 +74,12 @@ class Manifest:
             channels: 1 or 3; None is 3 for a file, and what there is in memory.
 
         Raises:
-            FileNotFoundError, ValueError: see `kerasfer.faces.read_image` and
-                `kerasfer.data.records.read_record`.
+            FileNotFoundError, ValueError: see `encoded` and
+                `kerasfer.faces.decode_image`.
         """
         if self.images is None:
             path = os.path.join(self.root, self.names[row])
-            if is_record(path):
-                return decode_image(read_record(path), path, channels or 3)
-            return read_image(path, channels or 3)
+            return decode_image(self.encoded(row), path, channels or 3)
         return with_channels(self.images[row], channels or self.images.shape[-1])
 
     def subset(self, rows):

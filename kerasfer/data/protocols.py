@@ -9,9 +9,10 @@ import dataclasses
 import logging
 
 import numpy as np
+import pandas as pd
 
 from kerasfer.data.budgets import class_budgets, parse
-from kerasfer.data.folds import is_folded, with_fold
+from kerasfer.data.folding import is_folded, with_fold
 from kerasfer.data.hash_order import hash_order
 from kerasfer.data.manifest import Manifest, concatenate, with_classes_of
 
@@ -87,13 +88,14 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     if len(validation):
         labeled = draw.labeled(known)
         validation = draw.front(validation, len(labeled))
-        rest = np.setdiff1d(pool, labeled)
+        held_out = np.zeros(len(manifest), bool)
     else:
         validation = draw.validation()
         labeled = draw.labeled(np.setdiff1d(known, validation))
         # An unlabelled image of a subject that is validated on is left out, too.
-        held_out = np.isin(draw.groups[pool], draw.groups[validation])
-        rest = np.setdiff1d(pool[~held_out], labeled)
+        held_out = _isin(draw.groups, draw.groups[validation])
+    held_out[labeled] = True
+    rest = pool[~held_out[pool]]
     _check_labeled(manifest, classes, labeled, spec, seed)
     return Split(
         labeled=manifest.subset(labeled),
@@ -205,18 +207,23 @@ def _parts(manifest, classes):
     if parts is None:
         groups = manifest.names if manifest.subjects is None else manifest.subjects
         held_out = hash_order("test", groups) < np.uint64(_TEST_SHARE * 2**64)
-        parts = np.where(held_out, "test", "train").astype("U10")
+        numbers = held_out.astype(np.int8)
         # An unlabelled image cannot be tested on, and a tested subject not trained on.
-        parts[held_out & (classes < 0)] = (
-            "train" if manifest.subjects is None else "left out"
-        )
-    unknown = np.flatnonzero(np.isin(parts, ["test", "validation"]) & (classes < 0))
+        numbers[held_out & (classes < 0)] = 0 if manifest.subjects is None else 2
+        parts = pd.Categorical.from_codes(numbers, ["train", "test", "left out"])
+    unknown = np.flatnonzero(_isin(parts, ["test", "validation"]) & (classes < 0))
     if len(unknown):
         raise ValueError(
             f"{len(unknown)} images of the test or validation part have no label, the "
             f"first is {manifest.names[unknown[0]]}. Label them, or move them to train."
         )
     return parts
+
+
+def _isin(texts, some):
+    """Which of an array of texts are among some, bool (n,); NumPy's would make Python's
+    texts of Arrow's."""
+    return np.array(pd.Series(texts).isin(some))
 
 
 def _check_labeled(manifest, classes, labeled, spec, seed):

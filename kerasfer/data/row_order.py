@@ -20,11 +20,15 @@ def shards_of(manifest):
         return None
     texts = pd.array(manifest.names, dtype="string[pyarrow]").__arrow_array__()
     stems = pyarrow.compute.replace_substring_regex(texts, r"#\d+$", "")
-    return pd.factorize(pd.arrays.ArrowStringArray(stems))[0].astype(np.int32)
+    numbers = pd.factorize(pd.arrays.ArrowStringArray(stems))[0].astype(np.int32)
+    del texts, stems
+    # What Arrow used until here, for manifests and splits too, else stays with it.
+    pyarrow.default_memory_pool().release_unused()
+    return numbers
 
 
 def shuffled(dice, num_rows, shards=None):
-    """A random order of rows, int (num_rows,).
+    """A random order of rows, int32 (num_rows,).
 
     Image files come in any order alike. Images in shards come as from interleaved
     shards with a buffer: 16 shards in random order are read side by side, 256 images of
@@ -40,10 +44,10 @@ def shuffled(dice, num_rows, shards=None):
     [0, 1, 2]
     """
     if shards is None:
-        return dice.permutation(num_rows)
+        return dice.permutation(num_rows).astype(np.int32)
     turns = dice.permutation(shards.max() + 1) // _OPEN_SHARDS
     windows = pd.Series(shards).groupby(shards).cumcount().to_numpy() // _WINDOW
     cells = turns[shards] * (windows.max() + 1) + windows
     keys = cells.astype(np.uint64) << np.uint64(32)
     keys |= dice.integers(2**32, size=num_rows, dtype=np.uint64)
-    return np.argsort(keys, kind="stable")
+    return np.argsort(keys, kind="stable").astype(np.int32)

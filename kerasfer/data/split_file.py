@@ -1,5 +1,6 @@
 """A split as a file: which images, proved by the hash of their content."""
 
+import csv
 import hashlib
 import pathlib
 
@@ -24,15 +25,15 @@ def save_split(split, path):
 
     >>> save_split(split, "split.csv")  # doctest: +SKIP
     """
-    tables = []
-    for part in _PARTS:
-        manifest = getattr(split, part)
-        hashes = [_content_hash(manifest, row) for row in range(len(manifest))]
-        tables.append(
-            pd.DataFrame({"part": part, "path": manifest.names, "sha256": hashes})
-        )
-    with written_aside(path) as aside:
-        pd.concat(tables).to_csv(aside, index=False)
+    # Row by row: of a million images no list is held.
+    with written_aside(path) as aside, aside.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["part", "path", "sha256"])
+        for part in _PARTS:
+            manifest = getattr(split, part)
+            for row in range(len(manifest)):
+                content = _content_hash(manifest, row)
+                writer.writerow([part, manifest.names[row], content])
 
 
 def load_split(path, manifest, unlabeled=None):
@@ -97,9 +98,5 @@ def _content_hash(manifest, row):
     if manifest.images is not None:
         content = manifest.images[row].tobytes()
     else:
-        try:
-            content = manifest.path(row).read_bytes()
-        except FileNotFoundError:
-            manifest.image(row)  # raises the error that says what to do
-            raise
+        content = manifest.encoded(row)
     return hashlib.sha256(content).hexdigest()[:16]
