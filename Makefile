@@ -47,11 +47,10 @@ $(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-expor
 	$(ADDONS)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-# views.py needs torch and torchvision beside it: see the file.
+# Writes docs/measured/benchmarks.md. PHOTOS=folder of photos for MTCNN's row; torch and
+# torchvision for those of PyTorch, see tests/benchmarks/pytorch.py.
 bench: $(VENV)/test
-	$(VENV)/bin/python tests/benchmarks/serving.py
-	$(VENV)/bin/python tests/benchmarks/views.py
-	$(VENV)/bin/python tests/benchmarks/manifest.py
+	$(VENV)/bin/python tests/benchmarks/table.py $(if $(PHOTOS),--photos $(PHOTOS))
 
 clean:
 	rm -rf $(VENV) $(ADDONS) *.egg-info .pytest_cache .ruff_cache

@@ -11,9 +11,8 @@ def resnet18(input_shape):
 
     Strides pad explicitly (Keras' "same" pads elsewhere), batch normalisation has
     epsilon 1e-5 and momentum 0.9, and each layer with weights bears the name it has in
-    a PyTorch checkpoint, so that `load_pytorch` fills them by name. One difference
-    stays: PyTorch keeps the unbiased variance as running variance, Keras the biased
-    one.
+    a PyTorch checkpoint, so that `load_pytorch` fills them by name. A training step
+    moves the running statistics as PyTorch's does.
 
     Expects `normalization="imagenet"`, and `dropout=0.5` in `build_classifier` as
     Ada-CM and ReMoP have it. Source: He et al., CVPR 2016, in torchvision's variant.

@@ -3,26 +3,21 @@
     python tests/benchmarks/detection.py FOLDER
 
 FOLDER holds photos. Both look at each photo, one after the other, in one process on
-the same cores; the ratio is of the sums of seconds, and the median that of each photo.
+the same cores; the ratio is of the sums of seconds.
 Boxes (clipped to the photo, as the package does) and landmarks are compared.
 """
 
+import functools
 import pathlib
 import sys
-import time
 
 import mtcnn
 import numpy as np
+from rows import Row, seconds
 
 from kerasfer.alignment import LANDMARKS
 from kerasfer.detection.cascade import Cascade
 from kerasfer.faces import read_image
-
-
-def seconds(call, image):
-    start = time.perf_counter()
-    result = call(image)
-    return time.perf_counter() - start, result
 
 
 def differences(image, theirs, ours):
@@ -39,25 +34,36 @@ def differences(image, theirs, ours):
     return found
 
 
-if __name__ == "__main__":
-    paths = sorted(pathlib.Path(sys.argv[1]).glob("*.jpg"))
+def main(folder):
+    paths = sorted(pathlib.Path(folder).glob("*.jpg"))
     images = [read_image(path) for path in paths]
     package, cascade = mtcnn.MTCNN().detect_faces, Cascade()
     for image in [*images[:3], *images[-3:]]:
         package(image), cascade(image)
     times, found, other_counts = [], [], 0
     for image in images:
-        (slow, theirs), (fast, ours) = seconds(package, image), seconds(cascade, image)
+        (slow, theirs), (fast, ours) = (
+            seconds(functools.partial(call, image)) for call in (package, cascade)
+        )
         times.append((slow, fast))
         faces = differences(image, theirs, ours)
         other_counts += faces is None
         found += faces or []
     slow, fast = np.array(times).T
     box, points = np.array(found).T
+    Row(
+        f"MTCNN, {len(images)} photos one at a time",
+        f"{len(images) / fast.sum():.1f} photos/s",
+        f"the mtcnn package: {len(images) / slow.sum():.1f}",
+        slow.sum() / fast.sum(),
+        4.0,
+    ).show()
     print(
-        f"{len(images)} photos: package {len(images) / slow.sum():.1f} photos/s, "
-        f"compiled {len(images) / fast.sum():.1f}, ratio {slow.sum() / fast.sum():.2f} "
-        f"(median {np.median(slow / fast):.2f}). {len(found)} faces, {other_counts} "
-        f"photos with another number; boxes within 1 pixel {np.mean(box <= 1):.1%}, "
-        f"landmarks within 1.5 {np.mean(points <= 1.5):.1%}"
+        f"{len(found)} faces, {other_counts} photos with another number; boxes within "
+        f"1 pixel {np.mean(box <= 1):.1%}, landmarks within 1.5 "
+        f"{np.mean(points <= 1.5):.1%}"
     )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -25,7 +25,7 @@ _VIEWS = ("image", "weak", "weak_2", "strong")
 
 
 def our_step(scheme, threshold, theirs, batch, labels):
-    """A function that takes a step, from the weights of `theirs`, and gives its loss."""
+    """A function that takes a step, from the weights of `theirs`; it gives its loss."""
     import keras
     import tensorflow as tf
 

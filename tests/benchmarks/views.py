@@ -1,23 +1,22 @@
-"""Weak + strong pairs per second on one core, ours beside Pillow and torchvision.
+"""Weak + strong pairs per second on one core, ours beside the FER papers' loader.
 
     python tests/benchmarks/views.py
 
-The other side is the loader of the FER papers: decode by Pillow, RandAugment(3)
-with Cutout on the Pillow image, torchvision's resize, random crop, flip, to tensor
-and normalisation, for a weak and a strong view of each image. Ours: decode by OpenCV
-and the views of `kerasfer.augment`, uint8 to the end (the classifier normalises).
-Both in plain Python on one thread; medians of five repetitions, taken in turns.
-torch and torchvision are not requirements: install them for this comparison.
+Theirs: decode by Pillow, RandAugment(3) with Cutout on the Pillow image, torchvision's
+resize, random crop, flip, to tensor and normalisation, for a weak and a strong view of
+each image. Ours: decode by OpenCV and the views of `kerasfer.augment`, uint8 to the end
+(the classifier normalises). Both in plain Python on one thread, in turns. That our
+operations are Pillow's is tested in tests/test_augment_ops.py.
 """
 
 import io
 import pathlib
 import random
-import statistics
 import sys
-import time
 
+import pytorch
 from PIL import Image, ImageDraw
+from rows import Row, faster, in_turns, rate
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from test_augment_ops import PILLOW, face_like
@@ -25,11 +24,11 @@ from test_augment_ops import PILLOW, face_like
 from kerasfer.augment import strong_view, weak_view
 from kerasfer.faces import cv2, decode_image
 
-IMAGES, REPETITIONS = 200, 5
+_IMAGES, _REPETITIONS = 200, 15
 
 
 def jpegs(side):
-    faces = [face_like(side, side, 3, seed) for seed in range(IMAGES)]
+    faces = [face_like(side, side, 3, seed) for seed in range(_IMAGES)]
     return [cv2.imencode(".jpg", face)[1].tobytes() for face in faces]
 
 
@@ -50,24 +49,6 @@ def pillow_rand_augment(image):
     image = image.copy()
     ImageDraw.Draw(image).rectangle(box, (125, 123, 114))
     return image
-
-
-def load_torchvision():
-    """The module `torchvision.transforms`, or None where it is not installed."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    # torchvision registers kernels for these two, which a torch without them lacks.
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
-    try:
-        from torchvision import transforms
-    except ImportError:
-        return None
-    torch.set_num_threads(1)
-    return transforms
 
 
 def papers_loader(transforms, size):
@@ -92,29 +73,34 @@ def papers_loader(transforms, size):
     return load
 
 
-def timed(function, *arguments):
-    start = time.perf_counter()
-    function(*arguments)
-    return IMAGES / (time.perf_counter() - start)
+def measure(modules, side, size, at_least):
+    encoded = jpegs(side)
+    ways = {"ours": lambda: ours(encoded, size)}
+    if modules is not None:
+        load = papers_loader(modules[1].transforms, size)
+        ways["theirs"] = lambda: load(encoded)
+    times = in_turns(ways, _REPETITIONS)
+    against, ratio = pytorch.ABSENT, None
+    if modules is not None:
+        against = f"Pillow + torchvision: {rate(_IMAGES, times['theirs']):,.0f}"
+        ratio = faster(times, "ours", "theirs")
+    Row(
+        f"weak + strong pair, {side} px JPEG -> {size} px, one core",
+        f"{rate(_IMAGES, times['ours']):,.0f} pairs/s",
+        against,
+        ratio,
+        at_least,
+    ).show()
 
 
 def main():
     cv2.setNumThreads(1)
     random.seed(0)
-    transforms = load_torchvision()
-    print("| image | view | ours, pairs/s | Pillow + torchvision | ratio |")
-    print("|---|---|---|---|---|")
-    for side, size in ((48, 48), (100, 224)):
-        encoded = jpegs(side)
-        if transforms is None:
-            print(f"| {side} | {size} | {timed(ours, encoded, size):.0f} | absent | |")
-            continue
-        theirs, rates = papers_loader(transforms, size), ([], [])
-        for _ in range(REPETITIONS):
-            rates[0].append(timed(ours, encoded, size))
-            rates[1].append(timed(theirs, encoded))
-        mine, other = map(statistics.median, rates)
-        print(f"| {side} | {size} | {mine:.0f} | {other:.0f} | {mine / other:.1f} |")
+    modules = pytorch.load()
+    if modules is not None:
+        modules[0].set_num_threads(1)
+    measure(modules, 100, 224, 4.0)
+    measure(modules, 48, 48, 3.0)
 
 
 if __name__ == "__main__":
