@@ -241,6 +241,8 @@ def test_resnets_compute_what_pytorch_computes(
     after = reference.state_dict()
     for layer in backbone.layers:  # momentum and unbiased variances are PyTorch's
         if isinstance(layer, keras.layers.BatchNormalization):
-            for name, ours in zip(("mean", "var"), layer.get_weights()[2:], strict=True):
+            for name, ours in zip(
+                ("mean", "var"), layer.get_weights()[2:], strict=True
+            ):
                 theirs = after[f"{layer.name}.running_{name}"].numpy()
                 np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)

@@ -19,22 +19,23 @@ from kerasfer.data import synthetic, training_dataset
 from kerasfer.schemes import AdaCM, FixMatch, FlexMatch, MarginMix, MixMatch, ReMoP
 from kerasfer.schemes.read_order import reads_before_writes
 
-_FACES, _BATCH, _STEPS, _REPETITIONS = 2000, 64, 4, 31
+_FACES, _BATCH, STEPS, _REPETITIONS = 2000, 64, 4, 31
 
 
-def stepper(scheme, faces):
+def stepper(scheme, faces, backbone="compact", batch=_BATCH, jit_compile=False):
     """A function that trains on the same batch a few times."""
     keras.utils.set_random_seed(0)
-    model = scheme(kerasfer.build_classifier("compact", (48, 48, 3), faces.num_classes))
-    model.compile(keras.optimizers.Adam(1e-4))
-    data = training_dataset(faces, faces, model.all_views, _BATCH)
+    shape = faces.image(0).shape
+    model = scheme(kerasfer.build_classifier(backbone, shape, faces.num_classes))
+    model.compile(keras.optimizers.Adam(1e-4), jit_compile=jit_compile)
+    data = training_dataset(faces, faces, model.all_views, batch)
     batches = iter(tf.data.Dataset.from_tensors(next(iter(data))).repeat())
     with reads_before_writes():
         model.make_train_function()
         model.train_function(batches)
 
     def steps():
-        for _ in range(_STEPS):
+        for _ in range(STEPS):
             model.train_function(batches)
 
     return steps
@@ -69,7 +70,7 @@ def main():
         ways = {"ours": stepper(scheme, faces), "plain": stepper(plain, faces)}
         times = in_turns(ways, _REPETITIONS)
         ours, others = (
-            1000 * np.median(times[name]) / _STEPS for name in ("ours", "plain")
+            1000 * np.median(times[name]) / STEPS for name in ("ours", "plain")
         )
         Row(
             f"step: {what}",

@@ -27,6 +27,7 @@ _BENCHMARKS = (
     ("steps.py",),
     ("steps.py", "--threads", "step"),
     ("overhead.py",),
+    ("precision.py",),
     ("detection.py",),
     ("shards.py",),
     ("memory.py",),
