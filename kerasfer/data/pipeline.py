@@ -12,7 +12,7 @@ from kerasfer.data.python_calls import stopping_at_exit
 from kerasfer.data.workers import Workers
 from kerasfer.faces import resize
 
-_MOST_THREADS = 16  # Python's lock is held for about half of the work
+_MOST_THREADS = 4  # more only wait for Python's lock; some read while others compute
 
 
 def training_dataset(

@@ -26,7 +26,10 @@ def save_split(split, path):
     >>> save_split(split, "split.csv")  # doctest: +SKIP
     """
     # Row by row: of a million images no list is held.
-    with written_aside(path) as aside, aside.open("w", newline="") as file:
+    with (
+        written_aside(path) as aside,
+        aside.open("w", newline="", encoding="utf8") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["part", "path", "sha256"])
         for part in _PARTS:
