@@ -14,7 +14,7 @@ from rows import Row, faster, in_turns
 from kerasfer.data import synthetic
 from kerasfer.schemes import FixMatch
 
-_REPETITIONS = 9
+_REPETITIONS = 5
 _CASES = (("compact", 48, 64), ("resnet18", 112, 16))
 _WAYS = {
     "float32": ("float32", False),

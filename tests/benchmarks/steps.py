@@ -20,7 +20,7 @@ import tempfile
 
 import numpy as np
 
-_FACES, _SIDE, _CLASSES, _REPETITIONS = 16, 112, 7, 15
+_FACES, _SIDE, _CLASSES, _REPETITIONS = 16, 112, 7, 11
 _VIEWS = ("image", "weak", "weak_2", "strong")
 
 
