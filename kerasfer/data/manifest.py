@@ -63,8 +63,7 @@ class Manifest:
             FileNotFoundError, ValueError: see `kerasfer.faces.read_encoded` and
                 `kerasfer.data.records.read_record`.
         """
-        path = os.path.join(self.root, self.names[row])
-        return read_record(path) if is_record(path) else read_encoded(path)
+        return _read(os.path.join(self.root, self.names[row]))
 
     def image(self, row, channels=None):
         """The image of a row, uint8 (height, width, channels).
@@ -79,7 +78,7 @@ class Manifest:
         """
         if self.images is None:
             path = os.path.join(self.root, self.names[row])
-            return decode_image(self.encoded(row), path, channels or 3)
+            return decode_image(_read(path), path, channels or 3)
         return with_channels(self.images[row], channels or self.images.shape[-1])
 
     def subset(self, rows):
@@ -95,6 +94,10 @@ class Manifest:
     def class_counts(self):
         """Labelled images per class, int (num_classes,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.num_classes)
+
+
+def _read(path):
+    return read_record(path) if is_record(path) else read_encoded(path)
 
 
 def from_arrays(images, labels, class_names=None, subjects=None, parts=None):
