@@ -2,7 +2,7 @@
 
     python tests/benchmarks/table.py [--photos FOLDER]
 
-Each runs in a process of its own, one after the other; about 15 minutes on two cores.
+Each runs in a process of its own, one after the other; about 20 minutes on two cores.
 Leave the machine alone meanwhile. torch and torchvision (see pytorch.py) and a folder
 of photos are the user's to bring; a row says where one is absent.
 """
