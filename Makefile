@@ -51,6 +51,8 @@ $(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-expor
 # torchvision for those of PyTorch, see tests/benchmarks/pytorch.py.
 bench: $(VENV)/test
 	$(VENV)/bin/python tests/benchmarks/table.py $(if $(PHOTOS),--photos $(PHOTOS))
+	$(VENV)/bin/python tests/benchmarks/serving.py
+	$(VENV)/bin/python tests/benchmarks/manifest.py
 
 clean:
 	rm -rf $(VENV) $(ADDONS) *.egg-info .pytest_cache .ruff_cache

@@ -78,9 +78,7 @@ def training_dataset(
     ...                         views=model.all_views, batch_size=32)  # doctest: +SKIP
     """
     _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
-    _check_shard(shard, batch_size)
-    if workers < 0 or workers != int(workers):
-        raise ValueError(f"`workers` must be 0 or more. Received: workers={workers}.")
+    _check_shares(shard, batch_size, workers)
     batches = TrainingBatches(
         labeled,
         unlabeled if _unlabeled_views(views) else None,
@@ -210,7 +208,9 @@ def _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, 
         )
 
 
-def _check_shard(shard, batch_size):
+def _check_shares(shard, batch_size, workers):
+    if workers < 0 or workers != int(workers):
+        raise ValueError(f"`workers` must be 0 or more. Received: workers={workers}.")
     number, shares = shard
     if not 0 <= number < shares or batch_size % shares:
         raise ValueError(
