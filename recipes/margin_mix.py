@@ -26,19 +26,22 @@ import kerasfer
 class Config:
     faces: Faces = Faces()
     training: Training = Training()
-    beside: tuple[Literal["supervised", "fixmatch"], ...] = ("supervised",)
+    beside: tuple[Literal["supervised", "mixmatch", "fixmatch"], ...] = (
+        "supervised",
+        "mixmatch",
+    )
     """Schemes to train on the same split for comparison."""
     membership: Literal["softmax", "inverse"] = "softmax"
     """Distances to self-labels q: softmax(-D/tau_d), or inverse squares."""
     temperature: float = 0.1
     """tau_d of the softmax."""
-    sharpening: float = 1.0
+    sharpening: float = 0.5
     """T of MixMatch's sharpening; 1 leaves q soft."""
-    mixup_alpha: float = 0.2
+    mixup_alpha: float = 0.75
     """alpha of Beta(alpha, alpha)."""
-    unlabeled_weight: float = 5.0
+    unlabeled_weight: float = 20.0
     """lambda_U of the squared error on unlabelled faces."""
-    ramp: float = 0.4
+    ramp: float = 0.8
     """Fraction of the run over which lambda_U rises from 0."""
     margin_weight: float = 0.1
     """lambda_M of the large margin."""
@@ -65,6 +68,8 @@ def build_model(config, method, split):
         return schemes.Supervised(classifier, **options)
     if method == "fixmatch":
         return schemes.FixMatch(classifier, threshold=config.threshold, **options)
+    if method == "mixmatch":
+        return schemes.MixMatch(classifier, **options)
     return schemes.MarginMix(
         classifier,
         membership=config.membership,

@@ -136,10 +136,12 @@ PLUG_INS = {
     "alone": (),
     "everything": (Everything,),
     "remop": (lambda: ReMoP(NUM_CLASSES, center_init="labeled_mean"),),
+    "remop_at_once": (lambda: ReMoP(NUM_CLASSES),),
     "both": (Everything, lambda: ReMoP(NUM_CLASSES)),
     "abc": (lambda: ABC(COUNTS, threshold=0.3),),
     "adsh": (lambda: Adsh(COUNTS, threshold=0.4),),
     "inpl": (lambda: InPL(NUM_CLASSES, cutoff=-1.0, margin=0.5),),
+    "inpl_no_margin": (lambda: InPL(NUM_CLASSES, cutoff=-1.0),),
 }
 # Alone and with one plug-in that uses all of the contract, every scheme; the others
 # where they change what the scheme does.

@@ -107,6 +107,7 @@ VIEWS = {
     "strong": (apply_strong, STRONG_DICE),
     "strong_2": (apply_strong, STRONG_DICE),
 }
+WEAK_VIEWS = ("weak", "weak_2")
 
 
 def _check(image):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kerasfer.losses import batch_mean
 from kerasfer.plug_ins.base import PlugIn
 from kerasfer.plug_ins.class_counts import checked_counts
+from kerasfer.plug_ins.fit import CLASSES
 
 
 class ABC(PlugIn):
@@ -20,7 +21,7 @@ class ABC(PlugIn):
     with q = softmax of the head g on the weak view, soft and a constant for the
     gradient, N the labelled faces of a class, and t the fraction of the run that is
     done. The means divide by the whole batch. At test time the head is used alone: it
-    takes the place of `probs`; the scheme's pseudo-labels stay those of the first head.
+    takes the place of `probs`; all targets of the scheme stay those of the first head.
 
     *Deviations*: the scheme learns on its own views (the authors' FixMatch on both
     strong ones); one draw of M' serves both strong views. With strong imbalance few
@@ -36,6 +37,7 @@ class ABC(PlugIn):
     >>> model = FixMatch(classifier, plug_ins=(ABC(class_counts),))  # doctest: +SKIP
     """
 
+    needs = (CLASSES,)
     views = ("weak", "strong", "strong_2", "uniform_labeled", "uniform_unlabeled")
     loss_weights = {"abc_labeled": 1.0, "abc_unlabeled": 1.0}
 
@@ -52,14 +54,11 @@ class ABC(PlugIn):
         probs = keras.layers.Activation("softmax", dtype="float32", name="abc_probs")
         outputs = {
             **classifier.output,
-            "scheme_probs": classifier.output["probs"],
+            "own_probs": classifier.output["probs"],
             "abc_logits": logits,
             "probs": probs(logits),
         }
         return keras.Model(classifier.input, outputs, name=classifier.name)
-
-    def pseudo_labels(self, weak, default):
-        return default(weak["scheme_probs"])
 
     def losses_of(self, step):
         acceptance = tf.constant(self.acceptance)

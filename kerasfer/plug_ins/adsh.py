@@ -7,6 +7,7 @@ import tensorflow as tf
 from kerasfer._compat import add_state
 from kerasfer.plug_ins.base import PlugIn
 from kerasfer.plug_ins.class_counts import checked_counts
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS
 
 
 class Adsh(PlugIn):
@@ -35,6 +36,8 @@ class Adsh(PlugIn):
 
     >>> model = FixMatch(classifier, plug_ins=(Adsh(class_counts),))  # doctest: +SKIP
     """
+
+    needs = (CLASSES, HARD_LABELS)
 
     def __init__(self, class_counts, threshold=0.95, **kwargs):
         super().__init__(**{"name": "adsh", "dtype": "float32", **kwargs})
@@ -70,7 +73,7 @@ class Adsh(PlugIn):
                 "EpochUpdate(labeled, unlabeled)."
             )
         probs = [
-            model.infer(images, averaged=False)["probs"] for images, _ in unlabeled
+            model.infer_own(images, averaged=False)["probs"] for images, _ in unlabeled
         ]
         self.thresholds.assign(
             adaptive_thresholds(

@@ -9,6 +9,8 @@ class PlugIn(keras.layers.Layer):
     A plug-in is a layer, so that its weights are its state. Every method has a neutral
     default; a plug-in overrides the few it needs. Attributes:
 
+    * `needs`: what the scheme must offer (`kerasfer.plug_ins.fit`), or its constructor
+      refuses the pair;
     * `views`: entries of the batch it reads, beyond the scheme's own;
     * `loss_weights`: name -> weight of each loss that `losses_of` returns;
     * `scheme_factors`: name -> factor on the default weight of a loss of the scheme,
@@ -25,6 +27,7 @@ class PlugIn(keras.layers.Layer):
     >>> model = FixMatch(classifier, plug_ins=[LogitNorm()])  # doctest: +SKIP
     """
 
+    needs = ()
     views = ()
     loss_weights = {}
     scheme_factors = {}
@@ -36,7 +39,11 @@ class PlugIn(keras.layers.Layer):
         self.train_metrics, self.test_metrics = [], []
 
     def attach(self, classifier):
-        """The classifier with this plug-in's outputs; by default as it is."""
+        """The classifier with this plug-in's outputs; by default as it is.
+
+        New `probs` take part in the scheme's targets, unless the former ones are kept
+        as the output `own_probs`: then the scheme reads those.
+        """
         return classifier
 
     def pseudo_labels(self, weak, default):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from kerasfer._compat import add_state
 from kerasfer.losses.reductions import all_reduce_sum, num_replicas
 from kerasfer.plug_ins.base import PlugIn
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 
 _LOG = logging.getLogger(__name__)
 _NOTHING = -1e9  # an energy that no face is below
@@ -45,6 +46,8 @@ class InPL(PlugIn):
     >>> model = FixMatch(classifier, plug_ins=(InPL(7),))  # doctest: +SKIP
     """
 
+    needs = (CLASSES, HARD_LABELS)
+
     def __init__(
         self,
         num_classes,
@@ -60,6 +63,8 @@ class InPL(PlugIn):
                 "Expected quantile and momentum in [0, 1) and margin >= 0. Received: "
                 f"quantile={quantile}, margin={margin}, momentum={momentum}."
             )
+        if margin:
+            self.needs = (*self.needs, SHIFTED_LOGITS)
         self.calibrated = cutoff == "calibrated"
         self.quantile, self.margin, self.momentum = quantile, margin, momentum
         start = _NOTHING if self.calibrated else float(cutoff)
@@ -83,8 +88,6 @@ class InPL(PlugIn):
         return logits + self.margin * tf.math.log(tf.convert_to_tensor(self.predicted))
 
     def updates_of(self, step):
-        if "weak" not in step.outputs:
-            return ()
         mean = tf.reduce_mean(step.outputs["weak"]["probs"], 0)
         mean = all_reduce_sum(tf.stop_gradient(mean)) / float(num_replicas())
         kept = self.momentum * tf.convert_to_tensor(self.predicted)
@@ -94,7 +97,7 @@ class InPL(PlugIn):
         """Calibrates tau_e, or warns where it lets nothing pass."""
         energies, right = [], []
         for images, labels in labeled:
-            outputs = model.infer(images, averaged=False)
+            outputs = model.infer_own(images, averaged=False)
             energies.append(energy(outputs["logits"]))
             right.append(np.argmax(outputs["probs"], -1) == labels)
         energies, right = np.concatenate(energies), np.concatenate(right)

@@ -13,6 +13,7 @@ from kerasfer.losses import (
 )
 from kerasfer.metrics import MacroF1, PredictionScores
 from kerasfer.plug_ins.base import PlugIn
+from kerasfer.plug_ins.fit import CLASSES
 
 CONVENTIONS = {
     "code": {
@@ -30,6 +31,7 @@ CONVENTIONS = {
         "unlabeled_factor": 1.0,
     },
 }
+_CENTER_VIEWS = ("strong", "weak_2", "weak")  # the first that a scheme forwards
 _CENTER_INITS = ("normal", "labeled_mean")
 _PREDICTIONS = {
     "linear": "linear_probs",
@@ -102,6 +104,7 @@ class ReMoP(PlugIn):
     >>> model = FixMatch(classifier, plug_ins=(ReMoP(num_classes=7),))  # doctest: +SKIP
     """
 
+    needs = (CLASSES,)
     loss_weights = {"center": 1e-4, "unlabeled_center": 1e-4, "simplex": 0.1}
 
     def __init__(
@@ -156,6 +159,11 @@ class ReMoP(PlugIn):
                 f"ReMoP(num_classes={self.head.num_classes}) does not fit a classifier "
                 f"of {num_classes} classes."
             )
+        if "own_probs" in classifier.output:
+            raise ValueError(
+                "ABC predicts by its own head, so it goes after ReMoP. Expected "
+                "plug_ins=(ReMoP(...), ABC(...)). Received: ABC first."
+            )
         mixed = self.head([classifier.output["embedding"], classifier.output["logits"]])
         return keras.Model(
             classifier.input, {**classifier.output, **mixed}, name=classifier.name
@@ -194,7 +202,7 @@ class ReMoP(PlugIn):
             return
         sums, counts = 0.0, 0.0
         for images, labels in labeled:
-            embeddings = model.infer(images)["embedding"]
+            embeddings = model.infer_own(images)["embedding"]
             one_hot = tf.one_hot(labels, self.head.num_classes)
             of_batch = class_sums(embeddings, one_hot)
             sums, counts = sums + of_batch[0], counts + of_batch[1]
@@ -205,8 +213,9 @@ class ReMoP(PlugIn):
     def _unlabeled_center(self, step, prototypes):
         if step.pseudo is None:
             return tf.zeros(())
-        view = step.outputs.get("strong", step.outputs["weak"])
-        pull = center_loss(step.pseudo.labels, view["embedding"], prototypes)
+        view = next(v for v in _CENTER_VIEWS if v in step.outputs)
+        embeddings = step.outputs[view]["embedding"]
+        pull = center_loss(step.pseudo.labels, embeddings, prototypes)
         if self.center == "paper":
             return batch_mean(step.pseudo.mask * pull)
         return masked_mean(pull, step.pseudo.mask)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from kerasfer.conventions import choose
 from kerasfer.layers import ConfidenceMargin
 from kerasfer.losses import batch_mean, info_nce, masked_mean
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.step import Step
@@ -74,6 +75,7 @@ class AdaCM(SemiSupervisedModel):
     """
 
     views = ("weak", "weak_2", "strong")
+    offers = (CLASSES, HARD_LABELS, SHIFTED_LOGITS)
     loss_weights = {"supervised": 0.5, "unlabeled": 1.0, "contrastive": 0.1}
 
     def __init__(
@@ -114,7 +116,12 @@ class AdaCM(SemiSupervisedModel):
         )
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": self.forward_weak(batch["weak"]),
+            "weak_2": self.forward_weak(batch["weak_2"]),
+            "strong": self.forward(batch["strong"]),
+        }
         first, second, strong = (outputs[v] for v in ("weak", "weak_2", "strong"))
 
         # The partition: sure faces are subset I, the others subset II.
@@ -147,7 +154,7 @@ class AdaCM(SemiSupervisedModel):
         num_classes = self.margin.margins.shape[0]
         sums, counts = tf.zeros(num_classes), tf.zeros(num_classes)
         for images, labels in labeled:
-            probs = self.infer(images)["probs"]
+            probs = self.infer_own(images)["probs"]
             right = tf.argmax(probs, -1, labels.dtype) == labels
             one_hot = tf.one_hot(labels, num_classes)
             one_hot *= tf.cast(right, tf.float32)[:, None]

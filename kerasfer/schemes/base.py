@@ -6,12 +6,13 @@ import keras
 import tensorflow as tf
 
 from kerasfer._compat import add_state, scale_loss, unscale_gradients
-from kerasfer.augment.views import VIEWS
+from kerasfer.augment.views import VIEWS, WEAK_VIEWS
 from kerasfer.callbacks import EpochUpdate, StopOnNonFiniteLoss
 from kerasfer.copies import copy_of
 from kerasfer.losses import cross_entropy
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import PseudoLabelQuality, result_names
+from kerasfer.plug_ins.fit import CLASSES, check_fit
 from kerasfer.schedules import averaging_decay
 from kerasfer.schemes.averaging import move_average
 from kerasfer.schemes.checks import (
@@ -21,6 +22,7 @@ from kerasfer.schemes.checks import (
     unpacked,
 )
 from kerasfer.schemes.overflow import all_finite, restore_unless, statistics_of
+from kerasfer.schemes.own_outputs import own_outputs, predictions
 from kerasfer.schemes.read_order import reads_before_writes
 from kerasfer.schemes.replicas import ReplicatedModel
 from kerasfer.schemes.step import Pseudo
@@ -68,11 +70,13 @@ class SemiSupervisedModel(ReplicatedModel):
         num_pseudo_classes: of pseudo-labels; None is the classifier's.
 
     Raises:
-        ValueError: outputs missing in the classifier, or a loss weight for no loss.
+        ValueError: outputs missing in the classifier, a loss weight for no loss, or a
+            plug-in that needs what the scheme does not offer.
     """
 
     views = ()
     loss_weights = {}
+    offers = (CLASSES,)  # what plug-ins may need, see `kerasfer.plug_ins.fit`
     threshold = None  # of pseudo-labels, in a scheme that has one for all classes
 
     def __init__(
@@ -89,6 +93,8 @@ class SemiSupervisedModel(ReplicatedModel):
         **kwargs,
     ):
         check_classifier(classifier)
+        for plug_in in plug_ins:
+            check_fit(type(self), plug_in)
         # Keras scales the loss by this model's own policy, not by the classifier's.
         super().__init__(**{"dtype": classifier.dtype_policy.name, **kwargs})
         for plug_in in plug_ins:
@@ -131,23 +137,28 @@ class SemiSupervisedModel(ReplicatedModel):
 
     # --- what a scheme uses -----------------------------------------------------------
 
+    # The scheme gets its own `probs`, also where a plug-in predicts by other ones.
+
     def forward(self, images):
         """Outputs of the classifier in training mode."""
-        return self.classifier(images, training=True)
+        return own_outputs(self.classifier(images, training=True))
+
+    def forward_weak(self, images):
+        """Outputs of the classifier in the mode that `weak_training` says."""
+        return own_outputs(self.classifier(images, training=self.weak_training))
 
     def teach(self, images):
         """Outputs of the averaged copy in training mode, constants for the gradient."""
-        outputs = self.ema_classifier(images, training=True)
-        return {name: tf.stop_gradient(value) for name, value in outputs.items()}
+        return _constants(own_outputs(self.ema_classifier(images, training=True)))
 
-    def forward_views(self, batch):
-        """View -> outputs, one forward pass for each view of unlabelled faces."""
-        outputs = {}
-        for view in self.all_views:
-            if view in VIEWS:
-                training = self.weak_training or not view.startswith("weak")
-                outputs[view] = self.classifier(batch[view], training=training)
-        return outputs
+    def measure(self, images):
+        """Outputs of `inference_classifier` in inference mode, constants for the
+        gradient."""
+        return _constants(own_outputs(self._outputs(images, True)))
+
+    def infer_own(self, images, averaged=True):
+        """As `infer`, with the scheme's own `probs`: for the work at an epoch's end."""
+        return own_outputs(self.infer(images, averaged))
 
     def pseudo_labels(self, weak, default):
         """Pseudo-labels by the rule `default`, as the plug-ins in turn replace it."""
@@ -299,8 +310,7 @@ class SemiSupervisedModel(ReplicatedModel):
         batch, labels = unpacked(data)
         statistics = statistics_of(self.classifier, self.ema_classifier)
         with tf.GradientTape() as tape:
-            step = self.scheme_step(batch, labels)
-            step = step._replace(batch=batch, progress=self.progress())
+            step = self._whole_step(batch, labels)
             parts = self._loss_parts(step)
             total = tf.add_n(
                 [
@@ -323,7 +333,7 @@ class SemiSupervisedModel(ReplicatedModel):
         for name, value in parts.items():
             self.loss_trackers[name].update_state(value)
         unseen = self._observe(step, batch.get("audit_label"))
-        probs = step.outputs["image"]["probs"]
+        probs = predictions(step.outputs["image"])
         logs = self.compute_metrics(batch["image"], labels, probs, None)
         return _without(logs, unseen)
 
@@ -353,6 +363,17 @@ class SemiSupervisedModel(ReplicatedModel):
         )
 
     # --- inner parts ------------------------------------------------------------------
+
+    def _whole_step(self, batch, labels):
+        """The scheme's step, with the views that plug-ins read beyond it."""
+        step = self.scheme_step(batch, labels)
+        outputs = dict(step.outputs)
+        for view in [view for plug_in in self.plug_ins for view in plug_in.views]:
+            if view in VIEWS and view not in outputs:
+                weak = view in WEAK_VIEWS
+                forward = self.forward_weak if weak else self.forward
+                outputs[view] = forward(batch[view])
+        return step._replace(outputs=outputs, batch=batch, progress=self.progress())
 
     def _merge_loss_weights(self, changed):
         weights = {**type(self).loss_weights, "penalty": 1.0}
@@ -416,6 +437,10 @@ class SemiSupervisedModel(ReplicatedModel):
         for plug_in in self.plug_ins:
             plug_in.observe_training(step, audit_labels)
         return unseen
+
+
+def _constants(outputs):
+    return {name: tf.stop_gradient(value) for name, value in outputs.items()}
 
 
 def _replaced_rule(plug_in, weak, rule):

@@ -10,7 +10,7 @@ from kerasfer.plug_ins.class_counts import checked_counts
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.feature_map import feature_map_of
-from kerasfer.schemes.step import Step
+from kerasfer.schemes.step import Pseudo, Step
 
 _PARTS = ("head", "medium", "tail")
 _TEST_EXPERT = 1
@@ -76,7 +76,11 @@ class CPE(SemiSupervisedModel):
         self.parts = np.stack([ranks >= cut for cut in (0, *cuts)]).astype("float32")
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": self.forward_weak(batch["weak"]),
+            "strong": self.forward(batch["strong"]),
+        }
         labeled, weak, strong = (
             outputs[view]["expert_logits"] for view in ("image", "weak", "strong")
         )  # (batch, expert, part, class)
@@ -87,9 +91,8 @@ class CPE(SemiSupervisedModel):
             probs = tf.nn.softmax(tf.reduce_mean(weak[:, expert], 1))
             guesses, mask = hard_pseudo_labels(probs, self.threshold)
             unlabeled.append(self._unlabeled(strong[:, expert], guesses, mask))
-        pseudo = self.pseudo_labels(
-            outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
-        )
+        tested = outputs["weak"]["probs"]
+        pseudo = Pseudo.likeliest(tested, hard_pseudo_labels(tested, self.threshold)[1])
         losses = {"supervised": tf.add_n(supervised), "unlabeled": tf.add_n(unlabeled)}
         return Step(losses, labels, outputs, pseudo)
 

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.step import Step
@@ -32,6 +33,7 @@ class FixMatch(SemiSupervisedModel):
     """
 
     views = ("weak", "strong")
+    offers = (CLASSES, HARD_LABELS, SHIFTED_LOGITS)
     loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
 
     def __init__(self, classifier, threshold=0.95, **kwargs):
@@ -39,7 +41,11 @@ class FixMatch(SemiSupervisedModel):
         self.threshold = threshold
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": self.forward_weak(batch["weak"]),
+            "strong": self.forward(batch["strong"]),
+        }
         pseudo = self.pseudo_labels(
             outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
         )

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kerasfer.layers import LabelMemory
 from kerasfer.losses import batch_mean
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.step import Step
@@ -40,6 +41,7 @@ class FlexMatch(SemiSupervisedModel):
     """
 
     views = ("weak", "strong", "index")
+    offers = (CLASSES, HARD_LABELS, SHIFTED_LOGITS)
     loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
 
     def __init__(
@@ -51,7 +53,11 @@ class FlexMatch(SemiSupervisedModel):
         self.memory = LabelMemory(num_unlabeled, num_classes, name="memory")
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": self.forward_weak(batch["weak"]),
+            "strong": self.forward(batch["strong"]),
+        }
         pseudo = self.pseudo_labels(
             outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.thresholds())
         )

@@ -5,6 +5,7 @@ import tensorflow as tf
 from kerasfer.layers import ClassMargin
 from kerasfer.layers.class_margin import BALANCED
 from kerasfer.losses import batch_mean
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, check_fit
 from kerasfer.pseudo_labels import likeliest
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.margin_update import update_margin
@@ -51,6 +52,7 @@ class LargeMargin(SemiSupervisedModel):
     ...                     margin_loss="island")  # doctest: +SKIP
     """
 
+    offers = (CLASSES, HARD_LABELS)
     loss_weights = {"supervised": 1.0, "margin": 1.0}
 
     def __init__(
@@ -67,6 +69,9 @@ class LargeMargin(SemiSupervisedModel):
     ):
         super().__init__(classifier, **kwargs)
         self.unlabeled = unlabeled
+        if not unlabeled:
+            for plug_in in self.plug_ins:
+                check_fit(type(self), plug_in, offers=(CLASSES,))
         self.margin = ClassMargin(
             margin_loss,
             self.classifier.output["probs"].shape[-1],
@@ -84,10 +89,11 @@ class LargeMargin(SemiSupervisedModel):
         return ("weak",) if self.unlabeled else ()
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {"image": self.forward(batch["image"])}
         embeddings, classes = outputs["image"]["embedding"], tf.cast(labels, tf.int32)
         counted, pseudo = tf.ones_like(labels, tf.float32), None
         if self.unlabeled:
+            outputs["weak"] = self.forward_weak(batch["weak"])
             pseudo = self.pseudo_labels(outputs["weak"], likeliest)
             embeddings = tf.concat([embeddings, outputs["weak"]["embedding"]], 0)
             classes = tf.concat([classes, pseudo.labels], 0)

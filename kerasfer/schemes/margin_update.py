@@ -42,7 +42,7 @@ def _mean_losses(model, dataset, classes_of):
     # Plain sums: Keras 2.15 refuses its metrics in the scope of a strategy.
     sums = np.zeros(4)
     for images, labels in dataset:
-        outputs = model.infer(images, averaged=False)
+        outputs = model.infer_own(images, averaged=False)
         classes, counted = classes_of(labels, outputs)
         supervised = model.supervised_loss(labels, outputs)
         margin = counted * model.margin.loss_of(outputs["embedding"], classes)

@@ -2,10 +2,9 @@
 
 from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, probability_error
-from kerasfer.pseudo_labels import likeliest
 from kerasfer.schedules import linear_ramp, sigmoid_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.schemes.step import Pseudo, Step
 
 PRESETS = {
     "fer": {"ramp_shape": "linear", "ramp": 0.4, "loss_weights": {"unlabeled": 50.0}},
@@ -71,9 +70,13 @@ class MeanTeacher(SemiSupervisedModel):
         self.ramp_shape, self.ramp = _RAMPS[chosen["ramp_shape"]], chosen["ramp"]
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
         teacher = self.teach(batch["weak"])
-        pseudo = self.pseudo_labels(teacher, likeliest)
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": teacher,
+            "weak_2": self.forward_weak(batch["weak_2"]),
+        }
+        pseudo = Pseudo.likeliest(teacher["probs"])
         error = probability_error(teacher["probs"], outputs["weak_2"])
         weight = self.ramp_shape(self.progress(), self.ramp)
         losses = {

@@ -53,7 +53,7 @@ class MEK(SemiSupervisedModel):
 
     def scheme_step(self, batch, labels):
         mirrored = self.forward(tf.reverse(batch["image"], [2]))
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {"image": self.forward(batch["image"])}
         maps = self._attention(outputs["image"])
         difference = maps - tf.reverse(self._attention(mirrored), [2])
         of_class = tf.reduce_mean(tf.square(difference), [1, 2])

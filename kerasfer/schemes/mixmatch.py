@@ -5,10 +5,10 @@ import tensorflow as tf
 from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, probability_error
 from kerasfer.mixup import mixup
-from kerasfer.pseudo_labels import likeliest, sharpen
+from kerasfer.pseudo_labels import sharpen
 from kerasfer.schedules import bounded_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.schemes.step import Pseudo, Step
 
 PRESETS = {
     "fer": {"ramp": 0.8, "ramp_steps": 16384, "loss_weights": {"unlabeled": 20.0}},
@@ -72,10 +72,9 @@ class MixMatch(SemiSupervisedModel):
         self.ramp, self.ramp_steps = chosen["ramp"], chosen["ramp_steps"]
 
     def scheme_step(self, batch, labels):
-        outputs = self.forward_views(batch)
+        outputs = {v: self.forward_weak(batch[v]) for v in ("weak", "weak_2")}
         guess = (outputs["weak"]["probs"] + outputs["weak_2"]["probs"]) / 2.0
         q = tf.stop_gradient(sharpen(guess, self.temperature))
-        pseudo = self.pseudo_labels({**outputs["weak"], "probs": q}, likeliest)
 
         targets = tf.concat([tf.one_hot(labels, q.shape[-1]), q, q], 0)
         count = tf.shape(targets)[0]  # the dice also cover the views of plug-ins
@@ -98,4 +97,4 @@ class MixMatch(SemiSupervisedModel):
             "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
             "unlabeled": weight * error,
         }
-        return Step(losses, labels, {"image": labeled, **outputs}, pseudo)
+        return Step(losses, labels, {"image": labeled, **outputs}, Pseudo.likeliest(q))

@@ -3,10 +3,9 @@
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean, masked_mean, probability_error
-from kerasfer.pseudo_labels import likeliest
 from kerasfer.schedules import linear_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.schemes.step import Pseudo, Step
 
 
 class ProgressiveTeacher(SemiSupervisedModel):
@@ -49,9 +48,13 @@ class ProgressiveTeacher(SemiSupervisedModel):
         self.drop, self.drop_ramp, self.ramp = drop, drop_ramp, ramp
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
         teacher = self.teach(batch["weak"])
-        pseudo = self.pseudo_labels(teacher, likeliest)
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": teacher,
+            "weak_2": self.forward_weak(batch["weak_2"]),
+        }
+        pseudo = Pseudo.likeliest(teacher["probs"])
         kept = self._clean(labels, self.teach(batch["image"]))
         error = probability_error(teacher["probs"], outputs["weak_2"])
         supervised = self.supervised_loss(labels, outputs["image"])

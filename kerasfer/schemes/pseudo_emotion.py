@@ -12,7 +12,7 @@ from kerasfer.losses import action_unit_error, batch_mean
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.margin_update import update_margin
-from kerasfer.schemes.step import Step
+from kerasfer.schemes.step import Pseudo, Step
 
 
 class PseudoEmotion(SemiSupervisedModel):
@@ -60,6 +60,7 @@ class PseudoEmotion(SemiSupervisedModel):
     >>> model = PseudoEmotion(classifier)  # doctest: +SKIP
     """
 
+    offers = ()  # faces have action units
     loss_weights = {"supervised": 1.0, "margin": 1.0}
 
     def __init__(
@@ -111,13 +112,13 @@ class PseudoEmotion(SemiSupervisedModel):
         return ("weak",) if self.unlabeled else ()
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {"image": self.forward(batch["image"])}
         embeddings, pseudo = outputs["image"]["embedding"], None
         emotions, counted = self._emotions(outputs["image"])
         if self.unlabeled:
-            weak = outputs["weak"]
+            outputs["weak"] = weak = self.forward_weak(batch["weak"])
             scores = self.scores_of(weak["probs"])
-            pseudo = self.pseudo_labels({**weak, "probs": scores}, self._likeliest)
+            pseudo = Pseudo.likeliest(scores, self._likeliest(scores)[1])
             embeddings = tf.concat([embeddings, weak["embedding"]], 0)
             emotions = tf.concat([emotions, pseudo.labels], 0)
             counted = tf.concat([counted, pseudo.mask], 0)

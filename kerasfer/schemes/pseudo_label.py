@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schedules import linear_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
@@ -43,6 +44,7 @@ class PseudoLabel(SemiSupervisedModel):
     """
 
     views = ("weak",)
+    offers = (CLASSES, HARD_LABELS, SHIFTED_LOGITS)
     loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
 
     def __init__(
@@ -61,7 +63,10 @@ class PseudoLabel(SemiSupervisedModel):
         self.threshold, self.ramp = chosen["threshold"], chosen["ramp"]
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": self.forward_weak(batch["weak"]),
+        }
         pseudo = self.pseudo_labels(
             outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
         )

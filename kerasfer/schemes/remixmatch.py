@@ -8,10 +8,10 @@ from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, cross_entropy
 from kerasfer.losses.reductions import all_reduce_sum, num_replicas
 from kerasfer.mixup import mixup
-from kerasfer.pseudo_labels import aligned, likeliest, sharpen
+from kerasfer.pseudo_labels import aligned, sharpen
 from kerasfer.schedules import bounded_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.schemes.step import Pseudo, Step
 
 _WEIGHTS = {"unlabeled": 1.5, "anchor": 0.5, "rotation": 0.5}
 PRESETS = {
@@ -88,12 +88,15 @@ class ReMixMatch(SemiSupervisedModel):
         self.labeled_share = add_state(self, "labeled_share", (num_classes,), uniform)
 
     def scheme_step(self, batch, labels):
-        outputs = self.forward_views(batch)
+        outputs = {
+            "weak": self.forward_weak(batch["weak"]),
+            "strong": self.forward(batch["strong"]),
+        }
         weak = outputs["weak"]["probs"]
         one_hot = tf.one_hot(labels, weak.shape[-1])
         guess = aligned(weak, self._p_data(), self._p_model())
         q = tf.stop_gradient(sharpen(guess, self.temperature))
-        pseudo = self.pseudo_labels({**outputs["weak"], "probs": q}, likeliest)
+        pseudo = Pseudo.likeliest(q)
 
         targets = tf.concat([one_hot, q, q, q], 0)
         count = tf.shape(targets)[0]  # the dice also cover the views of plug-ins

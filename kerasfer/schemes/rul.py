@@ -42,7 +42,7 @@ class RUL(SemiSupervisedModel):
         super().__init__(with_uncertainty(classifier, width), **kwargs)
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {"image": self.forward(batch["image"])}
         mean = outputs["image"]["embedding"]
         deviation = tf.exp(outputs["image"]["log_variance"])
         uncertainty = tf.reduce_mean(deviation, -1, keepdims=True)

@@ -20,6 +20,6 @@ class Supervised(SemiSupervisedModel):
     loss_weights = {"supervised": 1.0}
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {"image": self.forward(batch["image"])}
         loss = batch_mean(self.supervised_loss(labels, outputs["image"]))
         return Step({"supervised": loss}, labels, outputs)

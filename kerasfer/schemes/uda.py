@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, masked_mean
+from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels, sharpen
 from kerasfer.schedules import TSA_SHAPES, tsa_threshold
 from kerasfer.schemes.base import SemiSupervisedModel
@@ -45,6 +46,7 @@ class UDA(SemiSupervisedModel):
     """
 
     views = ("weak", "strong")
+    offers = (CLASSES, HARD_LABELS, SHIFTED_LOGITS)
     loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
 
     def __init__(
@@ -74,7 +76,11 @@ class UDA(SemiSupervisedModel):
         self.tsa = tsa
 
     def scheme_step(self, batch, labels):
-        outputs = {"image": self.forward(batch["image"]), **self.forward_views(batch)}
+        outputs = {
+            "image": self.forward(batch["image"]),
+            "weak": self.forward_weak(batch["weak"]),
+            "strong": self.forward(batch["strong"]),
+        }
         pseudo = self.pseudo_labels(
             outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
         )

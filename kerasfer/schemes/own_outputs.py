@@ -1,0 +1,29 @@
+"""Predictions by which a scheme makes its targets, beside those that are shipped."""
+
+
+def own_outputs(outputs):
+    """A classifier's outputs as the scheme is to read them.
+
+    A plug-in may predict by a head of its own and promise that the scheme's targets do
+    not come from it (ABC). Then the classifier's `probs` are that head's, and its
+    `own_probs` the scheme's; this puts them in the place of `probs`, and the others
+    under `predicted_probs`.
+
+    Args:
+        outputs: name -> tensor.
+
+    Returns:
+        name -> tensor.
+
+    >>> own_outputs({"probs": 1, "own_probs": 2})
+    {'probs': 2, 'own_probs': 2, 'predicted_probs': 1}
+    """
+    if "own_probs" not in outputs:
+        return outputs
+    own = {"probs": outputs["own_probs"], "predicted_probs": outputs["probs"]}
+    return {**outputs, **own}
+
+
+def predictions(outputs):
+    """The probabilities that are evaluated and shipped, of `own_outputs`."""
+    return outputs.get("predicted_probs", outputs["probs"])
