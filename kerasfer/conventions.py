@@ -27,18 +27,16 @@ def choose(value, choices, switch="convention", **given):
     return {n: defaults[n] if v is None else v for n, v in given.items()}
 
 
-def choose_preset(preset, presets, loss_weights=None, **given):
+def choose_preset(preset, presets, **given):
     """As `choose`, for the presets of a baseline: also its loss weights.
 
     Args:
         preset: "fer" or "paper".
         presets: preset -> {argument -> value}, with "loss_weights" among them.
-        loss_weights: name -> weight, or None; changes some of the preset's.
         given: argument -> value, or None for the preset's.
 
     Returns:
         argument -> value, with "loss_weights" among them.
     """
     chosen = choose(preset, presets, "preset", **given)
-    weights = {**presets[preset]["loss_weights"], **(loss_weights or {})}
-    return {**chosen, "loss_weights": weights}
+    return {**chosen, "loss_weights": presets[preset]["loss_weights"]}

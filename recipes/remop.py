@@ -50,8 +50,9 @@ class Config:
 
     convention: Literal["code", "paper"] = "code"
     """Of the flags that are None, where the paper and its code differ."""
-    similarity: Literal["dot", "cosine"] | None = None
-    """Of an embedding and a prototype: dot in the code, cosine in the paper."""
+    similarity: Literal["dot", "distance", "cosine"] | None = None
+    """Of an embedding and a prototype: dot in the code, cosine in the paper;
+    distance, dot less half the prototype's square, is for short runs."""
     mixture: Literal["logits", "probs"] | None = None
     """What is mixed: logits in the code, probabilities in the paper."""
     penalty: Literal["code", "paper"] | None = None

@@ -77,13 +77,35 @@ def test_mixture_of_probabilities():
     outputs = mixed(beta=0.25, mixture="probs")
     expected = 0.25 * softmax(Z) + 0.75 * softmax(dot)
     np.testing.assert_allclose(outputs["probs"], expected, rtol=1e-5)
-    # Positive cosines over their sum: .6/1.4, .8/1.4, 0; none positive: uniform.
-    feature = np.array([[0.6 / 1.4, 0.8 / 1.4, 0.0], [1 / 3] * 3])
+    assert "scores" not in outputs
+
+
+def test_mixture_of_probabilities_and_cosines_is_a_score():
+    """Eq. 6 as printed: the raw cosine beside a probability."""
+    cosines = np.array([[0.6, 0.8, -1.4 / np.sqrt(2)], [0, 0, 0]])
     outputs = mixed(beta=0.25, similarity="cosine", mixture="probs")
-    np.testing.assert_allclose(outputs["feature_probs"], feature, atol=1e-6)
-    expected = 0.25 * softmax(Z) + 0.75 * feature
+    scores = 0.25 * softmax(Z) + 0.75 * cosines
+    np.testing.assert_allclose(outputs["scores"], scores, rtol=1e-5)
+    np.testing.assert_allclose(outputs["feature_probs"], softmax(cosines), rtol=1e-5)
+    positive = np.maximum(scores, 0)
+    expected = positive / positive.sum(-1, keepdims=True)
     np.testing.assert_allclose(outputs["probs"], expected, rtol=1e-5)
-    np.testing.assert_allclose(outputs["probs"].sum(-1), [1, 1], rtol=1e-6)
+    assert (positive == 0).any()
+    head = PrototypeHead(3, 0.0, "cosine", "probs")
+    head([F, Z])
+    head.set_prototypes([[-1.0, 0.0], [-2.0, -1.0], [-1.0, -1.0]])
+    outputs = head([F, Z])  # no score is positive
+    np.testing.assert_allclose(outputs["probs"], softmax(outputs["scores"]), rtol=1e-5)
+
+
+def test_distance_prefers_the_nearest_prototype():
+    # f . h less 1/2, 2 and 1: the squared lengths of H are 1, 4 and 2.
+    outputs = mixed(beta=0.0, similarity="distance")
+    distances = ((F[:, None] - H[None]) ** 2).sum(-1)
+    shared = (F**2).sum(-1, keepdims=True)
+    np.testing.assert_allclose(
+        outputs["probs"], softmax((shared - distances) / 2), rtol=1e-5
+    )
 
 
 def test_beta_1_is_linear_and_0_is_the_feature_classifier():
@@ -124,7 +146,7 @@ def test_prototype_head_is_saved_with_its_model(tmp_path):
     "wrong", [{"beta": 1.5}, {"similarity": "l2"}, {"mixture": "ranks"}]
 )
 def test_prototype_head_refuses(wrong):
-    with pytest.raises(ValueError, match="similarity 'dot' or 'cosine', mixture"):
+    with pytest.raises(ValueError, match="similarity in .*'distance'.*, mixture"):
         PrototypeHead(3, **wrong)
 
 

@@ -16,7 +16,7 @@ from test_contrastive_and_simplex import penalty_by_loops
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
-from kerasfer.schemes import AdaCM, FixMatch, MarginMix, ReMoP, Supervised
+from kerasfer.schemes import AdaCM, FixMatch, MixMatch, ReMoP, Supervised
 
 RNG = np.random.default_rng(0)
 H = RNG.normal(size=(3, 3)).astype(np.float32)
@@ -45,8 +45,7 @@ def remop_by_loops(threshold, convention, beta=0.5):
             p = softmax(beta * z + (1 - beta) * H @ z)
         else:
             cosines = [z @ h / np.linalg.norm(z) / np.linalg.norm(h) for h in H]
-            positive = np.maximum(cosines, 0)
-            p = beta * softmax(z) + (1 - beta) * positive / positive.sum()
+            p = beta * softmax(z) + (1 - beta) * np.array(cosines)  # Eq. 6: a score
         guesses.append(int(p.argmax()))
         kept.append(p.max() >= threshold)
     pull = [
@@ -150,14 +149,18 @@ def test_training_logs_the_f1_of_three_kinds_of_pseudo_label():
 
 
 @pytest.mark.parametrize(
-    ("scheme", "expected"), [(FixMatch, 0.2), (AdaCM, 0.2), (MarginMix, 15.0)]
+    ("scheme", "expected"), [(FixMatch, 0.2), (AdaCM, 1.0), (MixMatch, 20.0)]
 )
 def test_the_weight_of_unlabeled_faces(scheme, expected):
+    """0.2 is of the authors' FixMatch; other schemes keep their own weight."""
     weights = scheme(dense_classifier(), plug_ins=(ReMoP(3),)).weights_of_losses
     assert weights["unlabeled"] == pytest.approx(expected)
     assert (weights["center"], weights["simplex"]) == (1e-4, 0.1)
+    alone = scheme(dense_classifier()).weights_of_losses["unlabeled"]
     paper = scheme(dense_classifier(), plug_ins=(ReMoP(3, convention="paper"),))
-    assert paper.weights_of_losses["unlabeled"] == pytest.approx(5 * expected)
+    assert paper.weights_of_losses["unlabeled"] == alone
+    half = scheme(dense_classifier(), plug_ins=(ReMoP(3, unlabeled_factor=0.5),))
+    assert half.weights_of_losses["unlabeled"] == pytest.approx(0.5 * alone)
     own = scheme(
         dense_classifier(), plug_ins=(ReMoP(3),), loss_weights={"unlabeled": 0.7}
     )
@@ -187,7 +190,8 @@ def test_prototypes_from_labeled_means():
         model.fit(data, steps_per_epoch=1)
     update = EpochUpdate(evaluation_dataset(faces, 5))
     logs = model.fit(data, steps_per_epoch=1, verbose=0, callbacks=[update]).history
-    assert logs["center_loss"] == [0.0]  # prototypes do not take part yet
+    # Prototypes do not take part yet, and nothing moves them.
+    assert logs["center_loss"] == logs["simplex_loss"] == [0.0]
     f = np.asarray(linear["embedding"])
     means = [f[faces.labels == k].mean(0) for k in range(3)]
     np.testing.assert_allclose(remop.head.prototypes, means, rtol=1e-4, atol=1e-6)
@@ -197,6 +201,23 @@ def test_prototypes_from_labeled_means():
     mixed = model.infer(faces.images)
     assert not np.allclose(mixed["probs"], mixed["linear_probs"], atol=1e-3)
     np.testing.assert_allclose(remop.head.prototypes, means, rtol=1e-4, atol=1e-6)
+
+
+def test_moments_of_prototypes_are_zero_when_they_are_set():
+    faces = random_faces(12, side=4)
+    remop = ReMoP(3, center_init="labeled_mean")
+    model = Supervised(dense_classifier(), plug_ins=(remop,))
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+    drawn = remop.head.prototypes.numpy()
+    data = training_dataset(faces, batch_size=4)
+    batch, label = next(iter(data))
+    model.train_step((batch, label))
+    np.testing.assert_array_equal(remop.head.prototypes.numpy(), drawn)
+    remop.epoch_end(model, evaluation_dataset(faces), None)
+    means = remop.head.prototypes.numpy()
+    model.optimizer.learning_rate.assign(0.0)
+    model.train_step((batch, label))  # a moment left over would move them at rate 0
+    np.testing.assert_array_equal(remop.head.prototypes.numpy(), means)
 
 
 def test_prototypes_are_not_averaged():

@@ -57,15 +57,16 @@ def margin_mix_batch():
 
 def margin_mix_by_loops(logits, batch, labels, centroids, tau, ramp):
     """Section 3 of the methods, one face at a time."""
-    unit = lambda v: v / np.linalg.norm(v)  # noqa: E731
+    middle = centroids.mean(0)
+    unit = lambda v: (v - middle) / np.linalg.norm(v - middle)  # noqa: E731
 
     def distances(embedding):
         return np.array([np.linalg.norm(unit(embedding) - unit(c)) for c in centroids])
 
-    q = [
-        (softmax(-distances(a) / tau) + softmax(-distances(b) / tau)) / 2
-        for a, b in zip(logits["weak"], logits["weak_2"], strict=True)
-    ]
+    q = []
+    for a, b in zip(logits["weak"], logits["weak_2"], strict=True):
+        soft = (softmax(-distances(a) / tau) + softmax(-distances(b) / tau)) / 2
+        q.append(soft**2 / (soft**2).sum())  # sharpened by T = 0.5
     images = np.concatenate([logits["image"], logits["weak"], logits["weak_2"]])
     targets = np.concatenate([np.eye(3)[labels], q, q])
     order = np.argsort(batch["mix_key"])
@@ -103,6 +104,36 @@ def test_margin_mix_is_supervised_on_unmixed_faces_before_the_first_centroids():
     np.testing.assert_allclose(step.losses["supervised"], expected, rtol=1e-5)
     assert step.losses["unlabeled"] == step.losses["margin"] == 0
     np.testing.assert_array_equal(step.pseudo.mask, np.zeros(4))
+
+
+def test_margin_mix_labels_by_the_averaged_copy_in_inference_mode():
+    faces = random_faces(12, side=16)
+    classifier = kerasfer.build_classifier("compact", (16, 16, 3), 3)
+    model = MarginMix(classifier)
+    model.epoch_end(evaluation_dataset(faces), None)
+    for weight in model.ema_classifier.trainable_weights:  # unlike those trained
+        weight.assign(weight * 0.7)
+    before = [w.numpy() for w in model.ema_classifier.weights]
+    batch, labels = next(iter(training_dataset(faces, faces, model.all_views, 4)))
+    averaged = model.ema_classifier(batch["weak"], training=False)
+    step = model.scheme_step(batch, labels)
+    np.testing.assert_array_equal(
+        step.outputs["weak"]["embedding"], averaged["embedding"]
+    )
+    for old, weight in zip(before, model.ema_classifier.weights, strict=True):
+        np.testing.assert_array_equal(old, weight.numpy())
+
+
+def test_margin_mix_does_not_see_what_all_embeddings_share():
+    """A shift of all embeddings and centroids leaves the self-labels as they are."""
+    logits, batch, labels = margin_mix_batch()
+    centroids = np.random.default_rng(1).normal(size=(3, 3)).astype(np.float32)
+    model = MarginMix(logits_classifier())
+    q = []
+    for shift in (0.0, 5.0):
+        model.centroids.set_means(tf.constant(centroids + shift), tf.ones(3))
+        q.append(model._memberships({"embedding": logits["weak"] + shift}))
+    np.testing.assert_allclose(q[1], q[0], rtol=1e-4, atol=1e-6)
 
 
 def test_margin_mix_centroids_are_class_means_of_the_averaged_embedding():
@@ -259,8 +290,9 @@ def test_the_weak_view_moves_batch_statistics_in_training_mode_only(weak_trainin
     classifier(batch["strong"], training=True)
     expected = [w.numpy() for w in classifier.non_trainable_variables]
     classifier.set_weights(start)
-    outputs = model.forward_views(batch)
-    np.testing.assert_allclose(outputs["weak"]["logits"], weak, rtol=1e-5, atol=1e-6)
+    outputs = model.forward_weak(batch["weak"])
+    model.forward(batch["strong"])
+    np.testing.assert_allclose(outputs["logits"], weak, rtol=1e-5, atol=1e-6)
     for ours, theirs in zip(classifier.non_trainable_variables, expected, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-5, atol=1e-7)
 

@@ -6,19 +6,27 @@ import tensorflow as tf
 from kerasfer._compat import add_state
 from kerasfer.losses.margin import unit
 
+SIMILARITIES = ("dot", "distance", "cosine")
+
 
 @keras.saving.register_keras_serializable("kerasfer")
 class PrototypeHead(keras.layers.Layer):
     """A linear and a feature classifier, and their mixture.
 
-        s_k = f . h_k  ("dot"),  or its cosine  ("cosine")
+        s_k = f . h_k  ("dot"),  f . h_k - |h_k|^2 / 2  ("distance"),  or cos(f, h_k)
         p   = softmax(beta z + (1 - beta) s)                       ("logits")
-        p   = beta softmax(z) + (1 - beta) p_s                     ("probs")
+        p   = beta softmax(z) + (1 - beta) softmax(s)              ("probs")
 
     with f the embedding, z the logits of the linear classifier, h_k the prototype of
-    class k, a trainable weight. p_s, the prediction of the feature classifier, is
-    softmax(s) for "dot"; for "cosine" the positive cosines divided by their sum
-    (uniform if none is positive), as the printed Eq. 5 is not a distribution.
+    class k, a trainable weight. "distance" is -|f - h_k|^2 / 2 but for what all classes
+    share: the nearest prototype wins. The dot product lacks |h_k|^2, a bias for each
+    class that is large while prototypes differ in length.
+
+    "cosine" with "probs" is the paper's Eq. 5-6 as printed: beta softmax(z) + (1 -
+    beta) s is a *score*, between -1 and 1, not a distribution. Then there is the output
+    "scores", which pseudo-label rules and thresholds read; "probs" is its positive part
+    divided by its sum (softmax of the scores where none is positive), for what needs a
+    distribution: the same likeliest class.
 
     No gradient flows through s: prototypes learn by the losses on them alone.
 
@@ -27,12 +35,12 @@ class PrototypeHead(keras.layers.Layer):
 
     Input: [embedding (batch, width), logits (batch, num_classes)]. Output: dict of
     float32 (batch, num_classes), rows sum to 1: "probs" (p), "linear_probs"
-    (softmax(z)) and "feature_probs" (p_s).
+    (softmax(z)) and "feature_probs" (softmax(s)); and "scores", see above.
 
     Args:
         num_classes: of the classifier.
         beta: weight of the linear classifier, in [0, 1].
-        similarity: "dot" or "cosine".
+        similarity: "dot", "distance" or "cosine".
         mixture: "logits" or "probs".
         ready: False leaves p = softmax(z) until `set_prototypes` is called.
 
@@ -53,10 +61,10 @@ class PrototypeHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        known = similarity in ("dot", "cosine") and mixture in ("logits", "probs")
+        known = similarity in SIMILARITIES and mixture in ("logits", "probs")
         if not known or not 0 <= beta <= 1:
             raise ValueError(
-                "Expected beta in [0, 1], similarity 'dot' or 'cosine', mixture "
+                f"Expected beta in [0, 1], similarity in {SIMILARITIES}, mixture "
                 f"'logits' or 'probs'. Received: beta={beta}, "
                 f"similarity={similarity!r}, mixture={mixture!r}."
             )
@@ -77,14 +85,17 @@ class PrototypeHead(keras.layers.Layer):
 
     def call(self, inputs):
         embedding, logits = inputs
-        scores, feature = self._feature_prediction(tf.stop_gradient(embedding))
-        linear = tf.nn.softmax(logits)
+        similarity = self._similarity(tf.stop_gradient(embedding))
+        linear, feature = tf.nn.softmax(logits), tf.nn.softmax(similarity)
+        single = {"linear_probs": linear, "feature_probs": feature}
         share = tf.convert_to_tensor(self.ready) * (1.0 - self.beta)
         if self.mixture == "logits":
-            probs = tf.nn.softmax((1.0 - share) * logits + share * scores)
-        else:
-            probs = (1.0 - share) * linear + share * feature
-        return {"probs": probs, "linear_probs": linear, "feature_probs": feature}
+            mixed = (1.0 - share) * logits + share * similarity
+            return {"probs": tf.nn.softmax(mixed), **single}
+        if self.similarity != "cosine":
+            return {"probs": (1.0 - share) * linear + share * feature, **single}
+        scores = (1.0 - share) * linear + share * similarity
+        return {"probs": _distribution(scores), "scores": scores, **single}
 
     def set_prototypes(self, values):
         """Sets the prototypes, (num_classes, width), and lets them take part."""
@@ -101,14 +112,18 @@ class PrototypeHead(keras.layers.Layer):
             "ready": self.starts_ready,
         }
 
-    def _feature_prediction(self, embedding):
+    def _similarity(self, embedding):
         prototypes = tf.stop_gradient(tf.convert_to_tensor(self.prototypes))
+        if self.similarity == "cosine":
+            return tf.matmul(unit(embedding), unit(prototypes), transpose_b=True)
+        products = tf.matmul(embedding, prototypes, transpose_b=True)
         if self.similarity == "dot":
-            scores = tf.matmul(embedding, prototypes, transpose_b=True)
-            return scores, tf.nn.softmax(scores)
-        scores = tf.matmul(unit(embedding), unit(prototypes), transpose_b=True)
-        positive = tf.maximum(scores, 0.0)
-        total = tf.reduce_sum(positive, -1, keepdims=True)
-        uniform = tf.ones_like(scores) / self.num_classes
-        shares = tf.math.divide_no_nan(positive, total)
-        return scores, tf.where(total > 0, shares, uniform)
+            return products
+        return products - tf.reduce_sum(tf.square(prototypes), -1) / 2.0
+
+
+def _distribution(scores):
+    positive = tf.maximum(scores, 0.0)
+    total = tf.reduce_sum(positive, -1, keepdims=True)
+    shares = tf.math.divide_no_nan(positive, total)
+    return tf.where(total > 0, shares, tf.nn.softmax(scores))

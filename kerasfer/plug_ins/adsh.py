@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer._compat import add_state
+from kerasfer.own_outputs import confidences
 from kerasfer.plug_ins.base import PlugIn
 from kerasfer.plug_ins.class_counts import checked_counts
 from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS
@@ -73,7 +74,8 @@ class Adsh(PlugIn):
                 "EpochUpdate(labeled, unlabeled)."
             )
         probs = [
-            model.infer_own(images, averaged=False)["probs"] for images, _ in unlabeled
+            confidences(model.infer_own(images, averaged=False))
+            for images, _ in unlabeled
         ]
         self.thresholds.assign(
             adaptive_thresholds(

@@ -13,8 +13,6 @@ class PlugIn(keras.layers.Layer):
       refuses the pair;
     * `views`: entries of the batch it reads, beyond the scheme's own;
     * `loss_weights`: name -> weight of each loss that `losses_of` returns;
-    * `scheme_factors`: name -> factor on the default weight of a loss of the scheme,
-      where the scheme has a loss of that name;
     * `not_averaged`: its variables that the averaged copy takes as they are;
     * `train_metrics`, `test_metrics`: its metrics, updated by `observe_training` and
       `observe_test`; each appears in the logs under its name.
@@ -30,7 +28,6 @@ class PlugIn(keras.layers.Layer):
     needs = ()
     views = ()
     loss_weights = {}
-    scheme_factors = {}
     not_averaged = ()
 
     def __init__(self, **kwargs):
@@ -45,6 +42,11 @@ class PlugIn(keras.layers.Layer):
         as the output `own_probs`: then the scheme reads those.
         """
         return classifier
+
+    def factors_on(self, scheme):
+        """Name -> factor on the default weight of a loss of the class `scheme`, where
+        it has a loss of that name; by default none."""
+        return {}
 
     def pseudo_labels(self, weak, default):
         """The pseudo-labels of the unlabelled faces.

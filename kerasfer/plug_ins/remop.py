@@ -63,13 +63,16 @@ class ReMoP(PlugIn):
     |                    | off the diagonal (Eq. 8)    | the whole, smallest K/(K-1)  |
     | `center`           | "paper": 1/2, over the      | "code": no 1/2, over the     |
     |                    | batch, others count as 0    | kept faces                   |
-    | `unlabeled_factor` | 1 (Eq. 3)                   | 0.2                          |
+    | `unlabeled_factor` | 1 (Eq. 3)                   | 0.2, on FixMatch             |
     | iterations, epochs | 1000, 100 (FER+ 80)         | 800, 100                     |
     | classifier         | not mentioned               | `build_classifier(...,       |
     |                    |                             | dropout=0.5)`                |
 
-    Read as printed, Eq. 5-6 add a probability and a cosine: see `PrototypeHead` for how
-    it is made a distribution.
+    *Runs shorter than the papers'* (100,000 steps): `similarity="distance"`, the dot
+    product less |h|^2 / 2. Until prototypes have reached the class means, the dot
+    product is dominated by their lengths, and the mixture is worse than the linear
+    classifier alone. "paper" mixes a probability and a cosine, as printed: a score, of
+    which `PrototypeHead` gives a distribution beside it.
 
     *Deviations from the code*: one optimizer for classifier and prototypes; Adam is
     blind to the scale of a gradient but for its epsilon, so give it epsilon 1e-8 as
@@ -88,15 +91,16 @@ class ReMoP(PlugIn):
         num_classes: of the classifier.
         beta: weight of the linear classifier in the mixture, in [0, 1].
         convention: "code" or "paper"; None below takes its value.
-        similarity: "dot" or "cosine".
+        similarity: "dot", "distance" or "cosine".
         mixture: "logits" or "probs".
         penalty: "code" or "paper".
         center: "code" or "paper".
         unlabeled_factor: on the default weight of the scheme's loss `unlabeled`, if it
-            has one; 1 leaves it.
+            has one; None is the convention's on FixMatch and 1 on every other scheme.
         center_init: "normal": prototypes from N(0, 1); "labeled_mean": the mixture is
             the linear prediction until the end of the first epoch, when prototypes
-            become the mean embeddings of the labelled faces (needs `EpochUpdate`).
+            become the mean embeddings of the labelled faces (needs `EpochUpdate`); the
+            losses on prototypes wait too, so that the optimizer's moments start at 0.
 
     Raises:
         ValueError: another choice, or a classifier of other classes.
@@ -137,7 +141,8 @@ class ReMoP(PlugIn):
                 f"center_init={center_init!r}."
             )
         self.penalty, self.center = chosen["penalty"], chosen["center"]
-        self.scheme_factors = {"unlabeled": chosen["unlabeled_factor"]}
+        self.unlabeled_factor = unlabeled_factor
+        self.fixmatch_factor = chosen["unlabeled_factor"]
         self.center_init = center_init
         self.head = PrototypeHead(
             num_classes,
@@ -169,6 +174,13 @@ class ReMoP(PlugIn):
             classifier.input, {**classifier.output, **mixed}, name=classifier.name
         )
 
+    def factors_on(self, scheme):
+        if self.unlabeled_factor is not None:
+            return {"unlabeled": self.unlabeled_factor}
+        # The authors' FixMatch has it; their Ada-CM has the weight of its own paper.
+        is_fixmatch = scheme.__name__ == "FixMatch"
+        return {"unlabeled": self.fixmatch_factor} if is_fixmatch else {}
+
     @property
     def not_averaged(self):
         return (self.head.prototypes, self.head.ready)
@@ -183,7 +195,7 @@ class ReMoP(PlugIn):
         return {
             "center": factor * batch_mean(labeled),
             "unlabeled_center": factor * self._unlabeled_center(step, prototypes),
-            "simplex": simplex_etf_penalty(prototypes, self.penalty),
+            "simplex": ready * simplex_etf_penalty(prototypes, self.penalty),
         }
 
     def observe_training(self, step, audit_labels):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from kerasfer.conventions import choose
 from kerasfer.layers import ConfidenceMargin
 from kerasfer.losses import batch_mean, info_nce, masked_mean
+from kerasfer.own_outputs import confidences
 from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schemes.base import SemiSupervisedModel
@@ -154,7 +155,7 @@ class AdaCM(SemiSupervisedModel):
         num_classes = self.margin.margins.shape[0]
         sums, counts = tf.zeros(num_classes), tf.zeros(num_classes)
         for images, labels in labeled:
-            probs = self.infer_own(images)["probs"]
+            probs = confidences(self.infer_own(images))
             right = tf.argmax(probs, -1, labels.dtype) == labels
             one_hot = tf.one_hot(labels, num_classes)
             one_hot *= tf.cast(right, tf.float32)[:, None]

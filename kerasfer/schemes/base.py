@@ -12,6 +12,7 @@ from kerasfer.copies import copy_of
 from kerasfer.losses import cross_entropy
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import PseudoLabelQuality, result_names
+from kerasfer.own_outputs import confidences, own_outputs, predictions
 from kerasfer.plug_ins.fit import CLASSES, check_fit
 from kerasfer.schedules import averaging_decay
 from kerasfer.schemes.averaging import move_average
@@ -22,7 +23,6 @@ from kerasfer.schemes.checks import (
     unpacked,
 )
 from kerasfer.schemes.overflow import all_finite, restore_unless, statistics_of
-from kerasfer.schemes.own_outputs import own_outputs, predictions
 from kerasfer.schemes.read_order import reads_before_writes
 from kerasfer.schemes.replicas import ReplicatedModel
 from kerasfer.schemes.step import Pseudo
@@ -57,6 +57,7 @@ class SemiSupervisedModel(ReplicatedModel):
             as `kerasfer.build_classifier` makes it.
         plug_ins: sequence of `PlugIn`.
         loss_weights: name -> weight, changes some of the scheme's.
+        preset_weights: those of a scheme's preset, in place of the class's.
         supervised_loss: unreduced function (labels, outputs) -> (batch,).
         ema_decay: of the averaged copy, in [0, 1); 0 keeps no copy.
         ema_warmup: whether the decay starts at min(ema_decay, (1 + t) / (10 + t)), so
@@ -84,6 +85,7 @@ class SemiSupervisedModel(ReplicatedModel):
         classifier,
         plug_ins=(),
         loss_weights=None,
+        preset_weights=None,
         supervised_loss=cross_entropy,
         ema_decay=0.999,
         ema_warmup=True,
@@ -106,7 +108,9 @@ class SemiSupervisedModel(ReplicatedModel):
         self.not_averaged = {id(v) for p in plug_ins for v in p.not_averaged}
         if not ema_statistics:
             self.not_averaged |= {id(v) for v in classifier.non_trainable_variables}
-        self.weights_of_losses = self._merge_loss_weights(loss_weights or {})
+        self.weights_of_losses = self._merge_loss_weights(
+            preset_weights or {}, loss_weights or {}
+        )
         self.loss_trackers = {
             name: keras.metrics.Mean(name="loss" if name == "total" else f"{name}_loss")
             for name in ("total", *self.weights_of_losses)
@@ -165,8 +169,9 @@ class SemiSupervisedModel(ReplicatedModel):
         rule = default
         for plug_in in self.plug_ins:
             rule = _replaced_rule(plug_in, weak, rule)
-        confidence = tf.reduce_max(tf.stop_gradient(weak["probs"]), -1)
-        return Pseudo(*rule(weak["probs"]), confidence)
+        read = confidences(weak)
+        confidence = tf.reduce_max(tf.stop_gradient(read), -1)
+        return Pseudo(*rule(read), confidence)
 
     def shifted(self, logits):
         """Logits on which pseudo-labels are learned, as plug-ins in turn shift them."""
@@ -375,10 +380,10 @@ class SemiSupervisedModel(ReplicatedModel):
                 outputs[view] = forward(batch[view])
         return step._replace(outputs=outputs, batch=batch, progress=self.progress())
 
-    def _merge_loss_weights(self, changed):
-        weights = {**type(self).loss_weights, "penalty": 1.0}
+    def _merge_loss_weights(self, preset, changed):
+        weights = {**type(self).loss_weights, **preset, "penalty": 1.0}
         for plug_in in self.plug_ins:
-            for name, factor in plug_in.scheme_factors.items():
+            for name, factor in plug_in.factors_on(type(self)).items():
                 if name in weights:
                     weights[name] *= factor
             weights.update(plug_in.loss_weights)

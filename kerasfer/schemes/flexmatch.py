@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kerasfer.layers import LabelMemory
 from kerasfer.losses import batch_mean
+from kerasfer.own_outputs import confidences
 from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schemes.base import SemiSupervisedModel
@@ -62,7 +63,7 @@ class FlexMatch(SemiSupervisedModel):
             outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.thresholds())
         )
         guesses, confident = hard_pseudo_labels(
-            outputs["weak"]["probs"], self.threshold
+            confidences(outputs["weak"]), self.threshold
         )
         strong = tf.nn.sparse_softmax_cross_entropy_with_logits(
             pseudo.labels, self.shifted(outputs["strong"]["logits"])

@@ -54,13 +54,10 @@ class MeanTeacher(SemiSupervisedModel):
         preset="fer",
         ramp_shape=None,
         ramp=None,
-        loss_weights=None,
         **kwargs,
     ):
-        chosen = choose_preset(
-            preset, PRESETS, loss_weights, ramp_shape=ramp_shape, ramp=ramp
-        )
-        super().__init__(classifier, loss_weights=chosen["loss_weights"], **kwargs)
+        chosen = choose_preset(preset, PRESETS, ramp_shape=ramp_shape, ramp=ramp)
+        super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         if self.ema_classifier is None or chosen["ramp_shape"] not in _RAMPS:
             raise ValueError(
                 "Expected ema_decay > 0 (the average is the teacher) and ramp_shape in "

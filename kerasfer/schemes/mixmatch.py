@@ -59,13 +59,10 @@ class MixMatch(SemiSupervisedModel):
         temperature=0.5,
         ramp=None,
         ramp_steps=None,
-        loss_weights=None,
         **kwargs,
     ):
-        chosen = choose_preset(
-            preset, PRESETS, loss_weights, ramp=ramp, ramp_steps=ramp_steps
-        )
-        super().__init__(classifier, loss_weights=chosen["loss_weights"], **kwargs)
+        chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_steps=ramp_steps)
+        super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         if temperature <= 0:
             raise ValueError(f"`temperature` must be > 0. Received: {temperature}.")
         self.temperature = temperature

@@ -53,13 +53,10 @@ class PseudoLabel(SemiSupervisedModel):
         preset="fer",
         threshold=None,
         ramp=None,
-        loss_weights=None,
         **kwargs,
     ):
-        chosen = choose_preset(
-            preset, PRESETS, loss_weights, threshold=threshold, ramp=ramp
-        )
-        super().__init__(classifier, loss_weights=chosen["loss_weights"], **kwargs)
+        chosen = choose_preset(preset, PRESETS, threshold=threshold, ramp=ramp)
+        super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         self.threshold, self.ramp = chosen["threshold"], chosen["ramp"]
 
     def scheme_step(self, batch, labels):

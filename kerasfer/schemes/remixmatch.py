@@ -70,15 +70,12 @@ class ReMixMatch(SemiSupervisedModel):
         class_distribution=None,
         ramp=None,
         ramp_steps=None,
-        loss_weights=None,
         **kwargs,
     ):
-        chosen = choose_preset(
-            preset, PRESETS, loss_weights, ramp=ramp, ramp_steps=ramp_steps
-        )
+        chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_steps=ramp_steps)
         _check(classifier, temperature, class_distribution)
         super().__init__(
-            _with_rotations(classifier), loss_weights=chosen["loss_weights"], **kwargs
+            _with_rotations(classifier), preset_weights=chosen["loss_weights"], **kwargs
         )
         self.temperature, self.class_distribution = temperature, class_distribution
         self.ramp, self.ramp_steps = chosen["ramp"], chosen["ramp_steps"]

@@ -56,17 +56,15 @@ class UDA(SemiSupervisedModel):
         temperature=None,
         threshold=None,
         tsa=None,
-        loss_weights=None,
         **kwargs,
     ):
         chosen = choose_preset(
             preset,
             PRESETS,
-            loss_weights,
             temperature=temperature,
             threshold=threshold,
         )
-        super().__init__(classifier, loss_weights=chosen["loss_weights"], **kwargs)
+        super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         if chosen["temperature"] <= 0 or tsa not in (None, *TSA_SHAPES):
             raise ValueError(
                 f"Expected temperature > 0 and tsa None or in {', '.join(TSA_SHAPES)}. "

@@ -24,6 +24,12 @@ def own_outputs(outputs):
     return {**outputs, **own}
 
 
+def confidences(outputs):
+    """What pseudo-label rules and thresholds read, float (batch, num_classes): the
+    "scores" of a plug-in that has some (`PrototypeHead`), else "probs"."""
+    return outputs.get("scores", outputs["probs"])
+
+
 def predictions(outputs):
     """The probabilities that are evaluated and shipped, of `own_outputs`."""
     return outputs.get("predicted_probs", outputs["probs"])
