@@ -50,7 +50,7 @@ def faces(folder, last_three=False):
             chosen += [(frames[-1], label)]
         for frame, of_frame in chosen:
             path = frame.relative_to(folder).as_posix()
-            yield Face(path, of_frame, "train", subject)
+            yield Face(path, of_frame, "", subject)
 
 
 def data_set(last_three=False):

@@ -7,12 +7,14 @@ Reads each .csv of the annotations (a header URL, 'AU 1', 'AU 2', ...) and each 
 the automatic ones (URL, original URL and sixty units, tabs between) with --automatic.
 999 is "unknown" and becomes an empty cell. The images must have been fetched from those
 addresses: they are found by the last two parts of their address, or by its last. Images
-that no table names are unlabelled with --unlabeled.
+that no table names are unlabelled with --unlabeled. The data set has no test part: the
+column split is empty, and a protocol draws one.
 """
 
 import collections
 import csv
 import dataclasses
+import re
 
 from importing import program
 from importing.data_set import DataSet, Face, Rejected
@@ -43,7 +45,9 @@ class EmotioNet:
         """A `Face` for each row of a table, and for images that no table names."""
         images = _by_tail(folder)
         named = set()
-        for table in self._tables(folder):
+        tables = self._tables(folder)
+        self._check_units(tables)
+        for table in tables:
             for address, units in _rows(table):
                 try:
                     name = _found(images, address)
@@ -54,12 +58,24 @@ class EmotioNet:
                 except Rejected as reason:
                     yield address, str(reason)
                     continue
-                yield Face(name, split="train", attributes=values, called=address)
+                yield Face(name, "", "", attributes=values, called=address)
         if self.config.unlabeled:
             for path in images_below(folder):
                 name = path.relative_to(folder).as_posix()
                 if name not in named:
-                    yield Face(name, split="unlabeled")
+                    yield Face(name, "", "")
+
+    def _check_units(self, tables):
+        known = {unit for table in tables for unit in _header(table)}
+        missing = [name for name in self.names if name not in known]
+        if missing:
+            units = sorted(
+                int(unit[2:]) for unit in known if re.fullmatch(r"AU\d+", unit)
+            )
+            raise ValueError(
+                f"No table has a column of {', '.join(missing)}. Expected --units "
+                f"among {' '.join(map(str, units))}."
+            )
 
     def _tables(self, folder):
         tables = sorted(folder.rglob("*.csv"))
@@ -94,27 +110,33 @@ def _found(images, address):
     raise Rejected("its file is not there")
 
 
+def _header(table):
+    """Names of a table's columns; none of a table of something else."""
+    if table.suffix == ".txt":
+        return ["URL", "URL orig", *(f"AU{k + 1}" for k in range(_NUM_UNITS))]
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        header = [_bare(cell) for cell in next(csv.reader(file), [])]
+    return header if "URL" in header else []
+
+
 def _rows(table):
     """(address, name of a unit -> cell) for each row."""
-    automatic = table.suffix == ".txt"
+    automatic, header = table.suffix == ".txt", _header(table)
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter="\t" if automatic else ",")
-        if automatic:
-            header = ["URL", "URL orig", *(f"AU{k + 1}" for k in range(_NUM_UNITS))]
-        else:
-            header = [_bare(cell) for cell in next(reader, [])]
-            if "URL" not in header:
-                return  # a table of something else
-        for row in reader:
+        if not automatic:
+            next(reader, None)
+        for row in reader if header else ():
             cells = dict(zip(header, map(str.strip, row), strict=False))
             if cells.get("URL"):
                 yield cells["URL"].strip("'\""), cells
 
 
 def _bare(cell):
-    """'AU 12' -> AU12."""
+    """'AU 12' and AU012 -> AU12."""
     text = cell.strip().strip("'\"")
-    return text.replace(" ", "") if text.startswith("AU") else text
+    unit = re.fullmatch(r"AU\s*0*(\d+)", text)
+    return f"AU{unit.group(1)}" if unit else text
 
 
 def _cell(text, unit):

@@ -30,7 +30,7 @@ def faces(folder):
         if len(parts) < 2 or len(parts[0]) != 2:
             yield name, "its name is not PERSON.EXPRESSION.NUMBER"
             continue
-        yield Face(name, parts[1][:2], "train", parts[0])
+        yield Face(name, parts[1][:2], "", parts[0])
 
 
 DATA_SET = DataSet(
@@ -43,7 +43,7 @@ DATA_SET = DataSet(
     ),
     faces=faces,
     labels=LABELS,
-    totals={"train": 213},
+    totals={"": 213},
     totals_source="the paper of omni-supervised FER (213 images of 10 persons)",
 )
 

@@ -28,18 +28,23 @@ LABELS = {
 }
 
 
+_ALIGNED = "_Aligned_Faces"
+
+
 def faces(folder, original=False):
     """A `Face` for each image of a class folder; its movie is an attribute."""
     for split, part in (("train", "Train"), ("test", "Val")):
         below = _part(folder, part, original)
         for path in images_below(below):
+            if any(_ALIGNED in part for part in path.relative_to(below).parts):
+                continue  # the aligned copies, which some unpack beside the stills
             name = path.relative_to(folder).as_posix()
             movie = path.stem.partition("_")[0]
             yield Face(name, path.parent.name, split, attributes={"movie": movie})
 
 
 def _part(folder, part, original):
-    aligned = f"{part}_Aligned_Faces"
+    aligned = f"{part}{_ALIGNED}"
     for path in sorted(folder.rglob(f"{part}*")):
         right = path.name == part if original else path.name.startswith(aligned)
         if right and path.is_dir():

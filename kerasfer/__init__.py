@@ -8,6 +8,7 @@ answer `--help` without TensorFlow:
 """
 
 import importlib
+import sys
 
 __version__ = "0.1.0"
 
@@ -62,3 +63,10 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+# What a saved classifier names is registered with Keras when it is imported. Where
+# Keras is loaded that costs nothing: `import keras, kerasfer`, then `load_model`.
+if "keras" in sys.modules:
+    for _name in ("layers", "metrics"):
+        importlib.import_module(f"kerasfer.{_name}")

@@ -25,11 +25,23 @@ from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
 
-SCHEMES = (
-    "supervised", "pseudo_label", "mean_teacher", "mixmatch", "remixmatch", "uda",
-    "fixmatch", "flexmatch", "ada_cm", "cpe", "rul", "mek", "progressive_teacher",
-)  # fmt: skip
-PLUG_INS = ("remop", "abc", "adsh", "inpl")
+# Name -> class of kerasfer.schemes, by name: --help needs no TensorFlow.
+SCHEMES = {
+    "supervised": "Supervised",
+    "pseudo_label": "PseudoLabel",
+    "mean_teacher": "MeanTeacher",
+    "mixmatch": "MixMatch",
+    "remixmatch": "ReMixMatch",
+    "uda": "UDA",
+    "fixmatch": "FixMatch",
+    "flexmatch": "FlexMatch",
+    "ada_cm": "AdaCM",
+    "cpe": "CPE",
+    "rul": "RUL",
+    "mek": "MEK",
+    "progressive_teacher": "ProgressiveTeacher",
+}
+PLUG_INS = {"remop": "ReMoP", "abc": "ABC", "adsh": "Adsh", "inpl": "InPL"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +84,15 @@ class Config:
         require_at_least(self, 1, "measured_faces")
         for name in self.scheme:
             scheme, *plug_ins = name.split("+")
-            if scheme not in SCHEMES or not set(plug_ins) <= set(PLUG_INS):
+            if scheme not in SCHEMES or not {*plug_ins} <= {*PLUG_INS}:
                 raise ValueError(
                     f"--scheme: expected one of {', '.join(SCHEMES)}, with +"
                     f"{', +'.join(PLUG_INS)} if wanted. Received: {name}."
+                )
+            for plug_in in (*plug_ins, *self.plugin):
+                kerasfer.plug_ins.check_fit(
+                    getattr(kerasfer.schemes, SCHEMES[scheme]),
+                    getattr(kerasfer.plug_ins, PLUG_INS[plug_in]),
                 )
         for name in ("threshold", "unlabeled_weight"):
             if getattr(self, name) is not None:
@@ -103,26 +120,22 @@ def build_model(config, method, split):
 
 
 def scheme(config, name, classifier, counts, num_unlabeled, options):
-    schemes, preset = kerasfer.schemes, {"preset": config.preset}
+    preset = {"preset": config.preset}
     threshold = {} if config.threshold is None else {"threshold": config.threshold}
     counted = {"class_counts": counts}
     indexed = {"num_unlabeled": num_unlabeled}
-    scheme_class, settings = {
-        "supervised": (schemes.Supervised, {}),
-        "pseudo_label": (schemes.PseudoLabel, {**preset, **threshold}),
-        "mean_teacher": (schemes.MeanTeacher, preset),
-        "mixmatch": (schemes.MixMatch, preset),
-        "remixmatch": (schemes.ReMixMatch, preset),
-        "uda": (schemes.UDA, {"tsa": config.tsa, **preset, **threshold}),
-        "fixmatch": (schemes.FixMatch, threshold),
-        "flexmatch": (schemes.FlexMatch, {**indexed, **threshold}),
-        "ada_cm": (schemes.AdaCM, {}),
-        "cpe": (schemes.CPE, {**counted, **threshold}),
-        "rul": (schemes.RUL, {}),
-        "mek": (schemes.MEK, counted),
-        "progressive_teacher": (schemes.ProgressiveTeacher, {}),
-    }[name]
-    return scheme_class(classifier, **settings, **options)
+    settings = {
+        "pseudo_label": {**preset, **threshold},
+        "mean_teacher": preset,
+        "mixmatch": preset,
+        "remixmatch": preset,
+        "uda": {"tsa": config.tsa, **preset, **threshold},
+        "fixmatch": threshold,
+        "flexmatch": {**indexed, **threshold},
+        "cpe": {**counted, **threshold},
+        "mek": counted,
+    }.get(name, {})
+    return getattr(kerasfer.schemes, SCHEMES[name])(classifier, **settings, **options)
 
 
 def plug_in(config, name, counts):

@@ -44,6 +44,7 @@ LAYERS = [
         "frozen",
         "licences",
         "optional",
+        "own_outputs",
         "safe_loading",
         "safe_write",
         "_compat",

@@ -37,6 +37,7 @@ def test_sfew(tmp_path):
     assert reasons(tmp_path / "out") == {
         "Train_Aligned_Faces/odd.png": "unknown label 'Train_Aligned_Faces'"
     }
+    save(root / "Train/Train_Aligned_Faces/Angry/AlexEmma_000210240_00000050.png")
     code, output = run("sfew", root, tmp_path / "stills", "--original")
     assert code == 0 and "train: 7 instead of 958" in output
     assert "/Train/" in rows(tmp_path / "stills/manifest.csv")[0]["path"]
@@ -49,7 +50,7 @@ def test_jaffe(tmp_path):
     for name in ("KA.AN1.39", "KA.NE2.27", "YM.SU3.60", "README", "YM.XX1.1"):
         save(tmp_path / f"jaffe/{name}.tiff", 70)
     code, output = run("jaffe", tmp_path / "jaffe", tmp_path / "out")
-    assert code == 0 and "train: 3 instead of 213" in output, output
+    assert code == 0 and "no split: 3 instead of 213" in output, output
     found = rows(tmp_path / "out/manifest.csv")
     assert [(row["subject"], row["label"]) for row in found] == [
         ("KA", "anger"),
@@ -115,6 +116,7 @@ def test_mmi(tmp_path):
     for row, frame in enumerate((0, 3, 4, 5)):  # of nine frames the middle is 4
         assert found[row]["frame"] == str(frame)
         assert abs(int(manifest.image(row).mean()) - 20 * frame) <= 4
+    assert {row["split"] for row in found} == {""}  # MMI has no test part
     of = {path.split("/")[1]: why for path, why in reasons(tmp_path / "out").items()}
     assert of.pop("16").startswith("S008-001.xml is no XML")
     assert of == {
@@ -124,6 +126,29 @@ def test_mmi(tmp_path):
         "14": "3 frames can be read; expected 4 at least",
         "15": "S007-001.xml defines entities",
     }
+
+
+def test_mmis_frames_on_their_side_are_turned(tmp_path):
+    """A bright left edge is on top after a quarter turn clockwise."""
+    root = tmp_path / "MMI"
+    for number, video in ((1, "S001-001"), (2, "S002-001")):
+        session(root, number, video, 1)
+        film = cv2.VideoWriter(
+            str(root / f"Sessions/{number}/{video}.avi"),
+            cv2.VideoWriter_fourcc(*"MJPG"), 25, (24, 16),
+        )  # fmt: skip
+        frame = np.full((16, 24, 3), 40, np.uint8)
+        frame[:, :8] = 220
+        for _ in range(9):
+            film.write(frame)
+        film.release()
+    (root / "Sessions/2/S002-001-oao_aucs.xml").write_text("<a/>")
+    code, output = run("mmi", root, tmp_path / "out")
+    assert code == 0, output
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    turned, upright = manifest.image(0), manifest.image(4)
+    assert turned.shape[:2] == (24, 16) and upright.shape[:2] == (16, 24)
+    assert turned[:6].mean() > 180 and turned[10:].mean() < 80
 
 
 # --- EmotioNet ---
@@ -187,12 +212,25 @@ def test_emotionet_with_what_is_not_annotated(emotionet, tmp_path):
         for row in rows(tmp_path / "out/manifest.csv")
     }
     assert found == {
-        "N_1/a.jpg": ("train", "1", ""),
-        "N_1/b.jpg": ("train", "0", "1"),  # the twelfth column of the automatic table
-        "N_2/a.jpg": ("unlabeled", "", ""),
-        "N_9/wild.jpg": ("unlabeled", "", ""),
-        "c.jpg": ("unlabeled", "", ""),
+        "N_1/a.jpg": ("", "1", ""),
+        "N_1/b.jpg": ("", "0", "1"),  # the twelfth column of the automatic table
+        "N_2/a.jpg": ("", "", ""),
+        "N_9/wild.jpg": ("", "", ""),
+        "c.jpg": ("", "", ""),
     }
+
+
+def test_emotionets_units_by_any_spelling_and_none_that_no_table_has(tmp_path):
+    save(tmp_path / "in/images/N_1/a.jpg")
+    table = tmp_path / "in/t.csv"
+    table.write_text(f"URL,AU01,AU 012\n{HOST}/N_1/a.jpg,1,0\n")
+    code, output = run("emotionet", tmp_path / "in", tmp_path / "o", "--units", 1, 12)
+    assert code == 0, output
+    (row,) = rows(tmp_path / "o/manifest.csv")
+    assert (row["AU1"], row["AU12"]) == ("1", "0")
+    code, output = run("emotionet", tmp_path / "in", tmp_path / "p", "--units", 1, 43)
+    assert code != 0 and "No table has a column of AU43" in output
+    assert "--units among 1 12" in output and not (tmp_path / "p").exists()
 
 
 # --- MegaFace and MS-Celeb-1M ---

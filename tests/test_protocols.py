@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import random_faces
 
-from kerasfer.data import from_arrays, load_split, protocols, save_split
+from kerasfer.data import check_split, from_arrays, load_split, protocols, save_split
 from kerasfer.data.budgets import class_budgets, parse
 
 RAF_COUNTS = [1290, 281, 717, 4772, 1982, 705, 2524]
@@ -303,3 +303,58 @@ def test_a_split_of_other_images_is_refused(tmp_path):
     (tmp_path / "bad.csv").write_text("path\na\n")
     with pytest.raises(ValueError, match="expected columns part, path, sha256"):
         load_split(tmp_path / "bad.csv", manifest)
+
+
+def changed(split, part, **columns):
+    return dataclasses.replace(
+        split, **{part: dataclasses.replace(getattr(split, part), **columns)}
+    )
+
+
+def test_a_split_is_checked_by_paths_contents_labels_and_parts(tmp_path):
+    manifest = random_faces(60, seed=0)
+    split = protocols.split(manifest, "balanced:labels=9", 0)
+    path = tmp_path / "split.csv"
+    save_split(split, path)
+    check_split(split, path)
+    labels = split.labeled.labels.copy()
+    labels[0] = (labels[0] + 1) % 3
+    images = split.test.images.copy()
+    images[0, 0, 0, 0] ^= 1
+    others = {
+        "a label": changed(split, "labeled", labels=labels),
+        "a content": changed(split, "test", images=images),
+        "a part": dataclasses.replace(
+            split,
+            labeled=split.labeled.subset(np.arange(8)),
+            unlabeled=split.labeled.subset(np.arange(8, 9)),
+        ),
+        "one more": dataclasses.replace(split, test=manifest),
+    }
+    for name, other in others.items():
+        with pytest.raises(ValueError, match=r"are not those of .*rows differ, the fi"):
+            check_split(other, path)
+            pytest.fail(name)
+    fewer = dataclasses.replace(split, test=split.test.subset(np.arange(3)))
+    with pytest.raises(ValueError, match="the first is test, "):
+        check_split(fewer, path)
+
+
+def test_the_other_manifest_gives_its_training_part():
+    manifest, other = random_faces(60, seed=0), random_faces(20, seed=1)
+    parts = np.array(["train"] * 8 + ["unlabeled"] * 4 + ["validation"] * 3)
+    parts = np.concatenate([parts, ["test"] * 5])
+    names = np.char.add("other_", other.names)
+    other = dataclasses.replace(other, names=names, parts=parts)
+
+    def taken(**options):
+        split = protocols.split(manifest, "balanced:labels=9", 0, other, **options)
+        return {*split.unlabeled.names}
+
+    assert taken() == {*names[:12]}
+    assert taken(unlabeled_parts=("train", "test")) == {*names[:8], *names[15:]}
+    both = taken(unlabeled_from="both")
+    assert {*names[:12]} < both and not {*names[12:]} & both
+    tested = dataclasses.replace(other, parts=np.array(["test"] * 20))
+    with pytest.raises(ValueError, match="no rows with split train or unlabeled. Rec"):
+        protocols.split(manifest, "balanced:labels=9", 0, tested)

@@ -92,3 +92,55 @@ def test_what_cannot_be_gone_on_with(tmp_path):
     (folder / "checkpoints/epoch-000001").rmdir()
     code, output = run(*flags, "--resume", recipe="baselines")
     assert code == 0 and "moved to" in output, output  # no epoch of it was whole
+
+
+def test_a_run_is_its_data_too(tmp_path):
+    """Rows that changed their part or label: refused, resumed and finished alike."""
+    manifest = write_noise(tmp_path)
+    flags = ["--manifest", manifest, *QUICK, "--scheme", "supervised", "--no-report"]
+    flags += ["--out", tmp_path / "runs"]
+    code, output = run(*flags, recipe="baselines")
+    assert code == 0, output
+    folder = folder_of(tmp_path / "runs")
+    split = (folder / "split.csv").read_text()
+    code, output = run(*flags, recipe="baselines")
+    assert code == 0 and "is finished" in output
+    lines = manifest.read_text().splitlines()
+    name = next(line for line in split.splitlines() if line.startswith("labeled"))
+    name = name.split(",")[1]
+    other = {"anger": "fear", "fear": "neutral", "neutral": "anger"}
+    for k, line in enumerate(lines):
+        path, label = line.split(",")
+        if path == name:
+            lines[k] = f"{path},{other[label]}"
+    manifest.write_text("\n".join(lines) + "\n")
+    for more in ([], ["--resume"]):
+        code, output = run(*flags, *more, recipe="baselines")
+        assert code == 1 and "error: The faces are not those of" in output, output
+        assert (folder / "split.csv").read_text() == split
+
+
+@pytest.mark.parametrize("broken", ["form", "classes", "files", "test part"])
+def test_what_a_run_ends_with_is_checked_before_its_first_step(tmp_path, broken):
+    manifest = write_noise(tmp_path)
+    other = tmp_path / "other.csv"
+    other.write_text("path,label\n0.png,anger\n1.png,fear\n")
+    test, error = f"other={other}", ""
+    if broken == "form":
+        test, error = str(other), "expected NAME=MANIFEST.csv"
+    elif broken == "classes":
+        other.write_text("path,label\n0.png,pain\n")
+        error = "--test other: fewer than two classes"
+    elif broken == "files":
+        other.write_text("path,label\n0.png,anger\ngone.png,fear\n")
+        error = "gone.png"
+    else:
+        head, *lines = manifest.read_text().splitlines()
+        parts = ["train" if k % 5 else "validation" for k in range(len(lines))]
+        lines = [f"{line},{part}" for line, part in zip(lines, parts, strict=True)]
+        manifest.write_text("\n".join([f"{head},split", *lines]) + "\n")
+        error = "The test part has no face. Expected rows with split test"
+    flags = ["--manifest", manifest, *QUICK, "--scheme", "supervised", "--test", test]
+    code, output = run(*flags, "--out", tmp_path / "runs", recipe="baselines")
+    assert code == 1 and error in output and "Traceback" not in output, output
+    assert not list(tmp_path.rglob("metrics.csv"))

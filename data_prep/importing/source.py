@@ -69,10 +69,17 @@ def found_below(folder, name, what):
     Raises:
         FileNotFoundError: there is none; with what was looked for.
     """
-    for inner, folders, files in os.walk(folder):
-        folders.sort()
-        if name in folders or name in files:
-            return pathlib.Path(inner) / name
+    level = [pathlib.Path(folder)]
+    while level:
+        for inner in level:
+            if (inner / name).exists():
+                return inner / name
+        level = [
+            below
+            for inner in level
+            for below in sorted(inner.iterdir())
+            if below.is_dir() and not below.is_symlink()
+        ]
     raise FileNotFoundError(f"{folder} holds no {name}: expected {what}.")
 
 

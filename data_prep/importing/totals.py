@@ -33,6 +33,7 @@ def print_totals(data_set, counts, reasons):
 def _differences(totals, counts):
     for split, expected in totals.items():
         classes = _of_split(counts, split)
+        split = split or "no split"
         if isinstance(expected, int):
             if sum(classes.values()) != expected:
                 yield f"{split}: {sum(classes.values())} instead of {expected}"

@@ -21,6 +21,7 @@ _FROM = {
     "load_split": "split_file",
     "read_manifest": "manifest_file",
     "save_split": "split_file",
+    "check_split": "split_file",
     "training_dataset": "pipeline",
     "with_distilled": "distilled",
 }

@@ -19,6 +19,7 @@ from kerasfer.data.manifest import Manifest, concatenate, with_classes_of
 _LOG = logging.getLogger(__name__)
 _TEST_SHARE = 0.2
 _VALIDATION_SHARE = 0.1
+TRAINING_PARTS = ("train", "unlabeled")
 _SOURCES = ("rest", "other", "both")
 
 
@@ -39,7 +40,14 @@ class Split:
     test: Manifest
 
 
-def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
+def split(
+    manifest,
+    spec,
+    seed,
+    unlabeled=None,
+    unlabeled_from=None,
+    unlabeled_parts=TRAINING_PARTS,
+):
     """Divides a manifest by a protocol.
 
     *Test*: the rows with split "test"; without a `split` column a fifth of the labelled
@@ -50,7 +58,8 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     them for the protocol `all`): a tenth at most, no more than there are labelled
     images, whole subjects where subjects are known (for `all` one at least), and at
     least one image of each class stays in the pool. *Unlabelled*: what is left and
-    the rows with split "unlabeled", another manifest (all its rows), or both.
+    the rows with split "unlabeled", another manifest (of a `split` column, its training
+    part: others may want to test on the rest), or both.
 
     Args:
         manifest: a `Manifest`.
@@ -63,6 +72,7 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
             same file as one of `manifest` are left out, and the log says how many.
         unlabeled_from: "rest", "other" or "both"; None is "other" if `unlabeled` is
             given, else "rest".
+        unlabeled_parts: which parts of `unlabeled` to take, where it names them.
 
     Returns:
         a `Split`.
@@ -99,7 +109,7 @@ def split(manifest, spec, seed, unlabeled=None, unlabeled_from=None):
     _check_labeled(manifest, classes, labeled, spec, seed)
     return Split(
         labeled=manifest.subset(labeled),
-        unlabeled=_pool(manifest, rest, unlabeled, source),
+        unlabeled=_pool(manifest, rest, _of_parts(unlabeled, unlabeled_parts), source),
         validation=manifest.subset(validation),
         test=manifest.subset(np.flatnonzero(parts == "test")),
     )
@@ -238,6 +248,19 @@ def _check_labeled(manifest, classes, labeled, spec, seed):
             f"No labelled image of class {', '.join(missing)} under {spec} with seed "
             f"{seed}. Ask for more labels, or use a protocol that draws each class."
         )
+
+
+def _of_parts(other, parts):
+    """The rows of the other manifest that are in some parts."""
+    if other is None or other.parts is None:
+        return other
+    chosen = _isin(other.parts, parts)
+    if not chosen.any():
+        raise ValueError(
+            f"The manifest of unlabelled faces has no rows with split "
+            f"{' or '.join(parts)}. Received: {', '.join(sorted(set(other.parts)))}."
+        )
+    return other.subset(np.flatnonzero(chosen))
 
 
 def _pool(manifest, rest, other, source):

@@ -11,32 +11,76 @@ from kerasfer.data.manifest import concatenate, with_classes_of
 from kerasfer.data.protocols import Split
 from kerasfer.safe_write import written_aside
 
+_COLUMNS = ("part", "path", "sha256", "label")
 _PARTS = ("labeled", "unlabeled", "validation", "test")
 
 
 def save_split(split, path):
-    """Writes a CSV with the columns part, path, sha256: one row an image.
+    """Writes a CSV with the columns part, path, sha256, label: one row an image.
 
     Paths stand as in the manifest; the hash is that of the file's bytes, or of the
-    pixels of an image in memory. Two people with equal files used the same images.
+    pixels of an image in memory; the label is the class, or the action units, in their
+    order, with "?" where one is not annotated. Two people with equal files used the
+    same images.
 
     Raises:
         FileNotFoundError: an image does not exist.
 
     >>> save_split(split, "split.csv")  # doctest: +SKIP
     """
-    # Row by row: of a million images no list is held.
     with (
         written_aside(path) as aside,
         aside.open("w", newline="", encoding="utf8") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["part", "path", "sha256"])
-        for part in _PARTS:
-            manifest = getattr(split, part)
-            for row in range(len(manifest)):
-                content = _content_hash(manifest, row)
-                writer.writerow([part, manifest.names[row], content])
+        writer.writerow(_COLUMNS)
+        writer.writerows(_rows_of(split))
+
+
+def check_split(split, path):
+    """Whether a split is the one that `save_split` wrote.
+
+    Args:
+        split: a `kerasfer.data.protocols.Split`.
+        path: of the CSV; of one without labels, paths and contents are compared.
+
+    Raises:
+        ValueError: an image, its content, its part or its label differs; it says how
+            many rows, and names the first.
+
+    >>> check_split(split, "split.csv")  # doctest: +SKIP
+    """
+    with pathlib.Path(path).open(newline="", encoding="utf8") as file:
+        header, *written = csv.reader(file)
+    now = [list(row[: len(header)]) for row in _rows_of(split)]
+    if now == written:
+        return
+    before = {tuple(row) for row in written}
+    others = [row for row in now if tuple(row) not in before]
+    others += [row for row in written if row not in now] if not others else []
+    raise ValueError(
+        f"The faces are not those of {path}: {len(others)} of {len(now)} rows differ, "
+        f"the first is {', '.join((others or now)[0])} ({', '.join(header)}). Give "
+        "the manifest and images that it was made from, or another --out."
+    )
+
+
+def _rows_of(split):
+    # Row by row: of a million images no list is held.
+    for part in _PARTS:
+        manifest = getattr(split, part)
+        for row in range(len(manifest)):
+            content = _content_hash(manifest, row)
+            yield part, manifest.names[row], content, _label_of(manifest, row)
+
+
+def _label_of(manifest, row):
+    if manifest.class_names:
+        label = manifest.labels[row]
+        return manifest.class_names[label] if label >= 0 else ""
+    if manifest.au_names:
+        return " ".join(f"{v:g}" if v >= 0 else "?" for v in manifest.action_units[row])
+    return ""
 
 
 def load_split(path, manifest, unlabeled=None):

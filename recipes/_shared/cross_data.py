@@ -21,6 +21,29 @@ def read_tests(tests):
     return manifests
 
 
+def check_tests(tests, class_names):
+    """Refuses, before any training, a `--test` set that could not be tested on.
+
+    Raises:
+        ValueError: its form, or fewer than two classes of the training.
+        FileNotFoundError: the manifest, or the first image of it that is missing.
+    """
+    for name, manifest in read_tests(tests).items():
+        _shared_classes(name, manifest, class_names)
+        for row in range(len(manifest)):
+            manifest.encoded(row)
+
+
+def _shared_classes(name, manifest, class_names):
+    shared = [c for c in class_names if c in manifest.class_names]
+    if len(shared) < 2:
+        raise ValueError(
+            f"--test {name}: fewer than two classes are those of the training, "
+            f"{', '.join(class_names)}. Received: {', '.join(manifest.class_names)}."
+        )
+    return shared
+
+
 def evaluate_on(name, manifest, class_names, predict):
     """Accuracies on the images of the classes that both sides have.
 
@@ -40,12 +63,7 @@ def evaluate_on(name, manifest, class_names, predict):
     Raises:
         ValueError: fewer than two classes are shared.
     """
-    shared = [c for c in class_names if c in manifest.class_names]
-    if len(shared) < 2:
-        raise ValueError(
-            f"--test {name}: fewer than two classes are those of the training, "
-            f"{', '.join(class_names)}. Received: {', '.join(manifest.class_names)}."
-        )
+    shared = _shared_classes(name, manifest, class_names)
     index = {c: k for k, c in enumerate(shared)}
     numbers = np.array([index.get(c, -1) for c in manifest.class_names])
     labels = numbers[manifest.labels]

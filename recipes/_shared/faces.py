@@ -24,6 +24,11 @@ class Faces:
     """CSV of further unlabelled faces."""
     unlabeled_from: Literal["rest", "other", "both"] | None = None
     """Unlabelled faces: the rest of the manifest, the other CSV, or both."""
+    unlabeled_parts: tuple[Literal["train", "unlabeled", "validation", "test"], ...] = (
+        "train",
+        "unlabeled",
+    )
+    """Of the other CSV, where it has a column split."""
     split: pathlib.Path | None = None
     """A split.csv of an earlier run, instead of the protocol."""
     test: tuple[str, ...] = ()
@@ -66,8 +71,31 @@ def split(faces, manifest, seed):
     if faces.split:
         return kerasfer.data.load_split(faces.split, manifest, other)
     return kerasfer.data.protocols.split(
-        manifest, faces.protocol, seed, other, faces.unlabeled_from
+        manifest,
+        faces.protocol,
+        seed,
+        other,
+        faces.unlabeled_from,
+        faces.unlabeled_parts,
     )
+
+
+def check_parts(split, read_test):
+    """Refuses, before any training, a split that the run could not end with.
+
+    Raises:
+        ValueError: it names the part that has no face.
+    """
+    parts = {"validation": split.validation}
+    if read_test:
+        parts["test"] = split.test
+    for name, part in parts.items():
+        if not len(part):
+            raise ValueError(
+                f"The {name} part has no face. Expected rows with split {name} in the "
+                "manifest, or an empty column split, which leaves it to the protocol, "
+                "and enough labelled faces."
+            )
 
 
 def build_training_data(

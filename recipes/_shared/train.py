@@ -8,6 +8,7 @@ import shutil
 import kerasfer
 from kerasfer.safe_write import written_aside
 
+from . import cross_data
 from . import faces as data
 from .devices import devices_of, lost_workers_reported
 from .kept import keep_for_export, keep_for_report
@@ -48,6 +49,9 @@ def train(
     devices = devices_of(config.training)
     with opened(folder, settings, config.training.resume, devices) as run:
         if run.result is not None:
+            if config.faces.manifest:
+                split = task.build_split(config.faces, settings["seed"])
+                kerasfer.data.check_split(split, run.folder / "split.csv")
             print(f"{folder} is finished; its result is taken as it is.")
             return run.result
         reports = config.training.report and devices.is_chief
@@ -104,7 +108,9 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
     set_precision(config.training)
     keras.utils.set_random_seed(seed)
     split = task.build_split(config.faces, seed)
-    kerasfer.data.save_split(split, run.folder / "split.csv")
+    data.check_parts(split, "test_part" not in run.config)
+    cross_data.check_tests(config.faces.test, split.labeled.class_names)
+    _keep_split(split, run.folder / "split.csv")
     training = with_steps(config.training, len(split.labeled), config.faces.batch_size)
     with devices.strategy.scope():
         model = build_model(config, method, split)
@@ -166,6 +172,14 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
         "seconds_per_epoch": round(seconds.median(), 2),
     }
     return _Fitted(model, split, facts, test_scores)
+
+
+def _keep_split(split, path):
+    """Writes the split, once: a run that goes on must have the same."""
+    if path.exists():
+        kerasfer.data.check_split(split, path)
+    else:
+        kerasfer.data.save_split(split, path)
 
 
 def _update(faces, split, measured_unlabeled):
