@@ -319,6 +319,34 @@ def load_images(path):
     return images, labels.astype(np.int32), names
 
 
+def labels_among(labels, names, class_names):
+    """Labels as indices among other class names, matched by name.
+
+    Args:
+        labels: int (n,), indices of `names`.
+        names: class names of `load_images`.
+        class_names: of the data set.
+
+    Returns:
+        int32 (n,), indices of `class_names`.
+
+    Raises:
+        ValueError: a class of the images is none of the data set's.
+
+    >>> labels_among([0, 1], ("fear", "anger"), ("anger", "fear"))
+    array([1, 0], dtype=int32)
+    """
+    index = {name: k for k, name in enumerate(class_names)}
+    used = [names[label] for label in labels]
+    unknown = [name for name in dict.fromkeys(used) if name not in index]
+    if unknown:
+        raise ValueError(
+            f"Distilled images of {', '.join(unknown)}, which is no class of the "
+            f"labelled faces. Expected classes among {', '.join(class_names)}."
+        )
+    return np.array([index[name] for name in used], np.int32)
+
+
 def _fresh(variable, seed):
     """A kernel drawn by Glorot's rule; 0 for a bias, 1 for a scale."""
     shape = tuple(variable.shape)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+RAMP_IMAGES = 1024 * 1024  # of MixMatch and ReMixMatch, "warmup_kimg" 1024
+
 
 def linear_ramp(progress, length):
     """Rises from 0 to 1 over the first `length` of a run, then stays.
@@ -21,14 +23,14 @@ def linear_ramp(progress, length):
     return tf.clip_by_value(tf.cast(progress, tf.float32) / length, 0.0, 1.0)
 
 
-def bounded_ramp(progress, length, steps_done, most_steps):
-    """As `linear_ramp`, but at its end after `most_steps` steps at the latest.
+def bounded_ramp(progress, length, images_seen, most_images):
+    """As `linear_ramp`, but at its end after `most_images` images at the latest.
 
-    >>> float(bounded_ramp(0.2, 0.8, steps_done=512.0, most_steps=1024))
+    >>> float(bounded_ramp(0.2, 0.8, images_seen=512.0, most_images=1024))
     0.5
     """
     return tf.maximum(
-        linear_ramp(progress, length), linear_ramp(steps_done, most_steps)
+        linear_ramp(progress, length), linear_ramp(images_seen, most_images)
     )
 
 

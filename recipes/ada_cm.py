@@ -20,7 +20,7 @@ import math
 from typing import Literal
 
 from _shared.faces import Faces
-from _shared.flags import require_above_0, require_at_least
+from _shared.flags import require_above_0, require_at_least, require_within
 from _shared.recipe import Recipe
 from _shared.training import Training, build_classifier, frame_options
 
@@ -63,6 +63,8 @@ class Config:
     """alpha_2, of the cross-entropy on subset I."""
     contrastive_weight: float = 0.1
     """alpha_3, of the contrast on subset II."""
+    contrastive_ramp: float = 0.0
+    """Fraction of the run over which alpha_3 rises from 0; for runs from scratch."""
     unit_embedding: bool = True
     """Whether Ada-CM's last layer works on embeddings of length 1, as its code."""
     threshold: float = 0.95
@@ -72,6 +74,7 @@ class Config:
         require_at_least(self, 0, "supervised_weight", "unlabeled_weight")
         require_at_least(self, 0, "contrastive_weight", "threshold")
         require_above_0(self, "temperature")
+        require_within(self, 0, 1, "contrastive_ramp")
 
 
 def build_model(config, method, split):
@@ -97,6 +100,7 @@ def build_model(config, method, split):
         unlabeled_mean=config.unlabeled_mean,
         symmetric=config.symmetric,
         temperature=config.temperature,
+        contrastive_ramp=config.contrastive_ramp,
         loss_weights={
             "supervised": config.supervised_weight,
             "unlabeled": config.unlabeled_weight,

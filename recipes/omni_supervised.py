@@ -123,7 +123,15 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
         def mixed(dataset, shard):
             count = len(split.labeled)
             return kerasfer.data.with_distilled(
-                dataset, *images[:2], count, seed, start_step, shard
+                dataset,
+                images[0],
+                kerasfer.distillation.labels_among(
+                    images[1], images[2], split.labeled.class_names
+                ),
+                count,
+                seed,
+                start_step,
+                shard,
             )
 
         return data.build_training_data(

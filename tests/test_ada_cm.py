@@ -146,3 +146,19 @@ def test_without_pseudo_labels_and_contrast_it_is_half_of_supervised():
     )
     weights = {n: w for n, w in model.weights_of_losses.items() if w}
     assert weights == {"supervised": 0.5, "penalty": 1.0}
+
+
+def test_the_weight_of_the_contrast_can_rise():
+    faces = random_faces(12, side=4)
+    model = AdaCM(dense_classifier(), initial=1.0, floor=1.0, contrastive_ramp=0.5)
+    data = training_dataset(faces, faces, model.all_views, 6)
+    batch, labels = next(iter(data))
+    model.steps_of_run.assign(100.0)
+    losses = []
+    for done in (0.0, 25.0, 50.0, 100.0):
+        model.steps_done.assign(done)
+        losses.append(float(model.scheme_step(batch, labels).losses["contrastive"]))
+    assert losses[0] == 0 < losses[3]
+    np.testing.assert_allclose(losses[1:], np.array([0.5, 1, 1]) * losses[3], 1e-5)
+    with pytest.raises(ValueError, match="must be in .0, 1.. Received: 2"):
+        AdaCM(dense_classifier(), contrastive_ramp=2)

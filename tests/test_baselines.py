@@ -201,8 +201,29 @@ def test_mixmatch_presets():
         MixMatch(logits_classifier(), temperature=0)
 
 
+@pytest.mark.parametrize("scheme", [MixMatch, ReMixMatch])
+def test_the_ramp_counts_images(scheme):
+    """64 of 128 faces: half the weight; 16,384 steps of 64 are the codes' 1024 k."""
+    model = scheme(classifier_of_faces(), ramp=1.0, ramp_images=128)
+    faces = random_faces(16, side=16)
+    data = training_dataset(faces, faces, model.all_views, 8, seed=1)
+    batch, labels = next(iter(data))
+    model.steps_of_run.assign(1e9)
+    losses = []
+    for done in (8.0, 16.0):  # 64 and 128 faces
+        model.steps_done.assign(done)
+        losses.append(float(model.scheme_step(batch, labels).losses["unlabeled"]))
+    assert losses[0] == pytest.approx(losses[1] / 2, rel=0.02)
+    assert scheme(classifier_of_faces()).ramp_images == 16384 * 64
+
+
+def classifier_of_faces():
+    keras.utils.set_random_seed(0)
+    return dense_classifier(side=16)
+
+
 def test_ramps():
-    # Half of 0.8 of a run, or 4096 of 16384 steps: whichever is further.
+    # Half of 0.8 of a run, or 4096 of 16384 images: whichever is further.
     np.testing.assert_allclose(bounded_ramp(0.4, 0.8, 0.0, 16384), 0.5)
     np.testing.assert_allclose(bounded_ramp(0.1, 1.0, 4096.0, 16384), 0.25)
     assert float(bounded_ramp(0.1, 1.0, 1e6, 16384)) == 1.0

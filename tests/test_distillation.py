@@ -9,7 +9,7 @@ from conftest import map_classifier, random_faces
 from kerasfer import build_classifier
 from kerasfer.checkpoints import Checkpoint
 from kerasfer.data import from_arrays, synthetic, training_dataset, with_distilled
-from kerasfer.distillation import WEIGHTS, DatasetDistiller, load_images
+from kerasfer.distillation import WEIGHTS, DatasetDistiller, labels_among, load_images
 from kerasfer.faces import EXPRESSIONS, resize
 from kerasfer.schemes import Supervised
 
@@ -282,3 +282,11 @@ def test_distilled_images_teach_new_heads_more_than_random_ones(capsys):
     # Paired over 20 heads; by chance three standard errors are one in 800.
     assert difference.mean() > 3 * difference.std(ddof=1) / 20**0.5
     assert gains["distilled"].mean() > 0
+
+
+def test_distilled_classes_are_matched_by_name():
+    """A file whose classes stand in another order, or are fewer."""
+    labels = labels_among([1, 0, 1], ("fear", "anger"), ("anger", "disgust", "fear"))
+    np.testing.assert_array_equal(labels, [0, 2, 0])
+    with pytest.raises(ValueError, match="images of pain, which is no class of the"):
+        labels_among([0], ("pain",), ("anger", "fear"))

@@ -69,7 +69,7 @@ def abc_by_loops(threshold, progress):
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
 def test_abc_is_the_equation(threshold, progress):
     model, plug_in = abc_on_logits(threshold)
-    step = model.scheme_step(BATCH, LABELS)
+    step = model._whole_step(BATCH, LABELS)
     losses = plug_in.losses_of(step._replace(batch=DICE, progress=progress))
     for name, expected in abc_by_loops(threshold, progress).items():
         np.testing.assert_allclose(losses[name], expected, rtol=1e-5, err_msg=name)
@@ -80,7 +80,7 @@ def test_targets_of_abc_are_soft_and_constant():
     model, plug_in = abc_on_logits(threshold=0.0)
     weak = tf.Variable(tf.cast(BATCH["weak"], tf.float32))
     with tf.GradientTape() as tape:
-        step = model.scheme_step({**BATCH, "weak": weak}, LABELS)
+        step = model._whole_step({**BATCH, "weak": weak}, LABELS)
         losses = plug_in.losses_of(step._replace(batch=DICE, progress=0.0))
     assert tape.gradient(losses["abc_unlabeled"], weak) is None
     hard = 0.0

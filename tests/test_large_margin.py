@@ -271,3 +271,17 @@ def test_an_emotion_that_nobody_shows_waits_for_its_first_face():
     bias.assign([-9.0, 9.0, -9.0, 9.0])
     model.train_step((batch, labels))
     np.testing.assert_array_equal(model.margin.centroids.known, [1.0, 1.0])
+
+
+def test_the_balance_counts_the_weight_of_the_supervised_loss():
+    """lambda_1 L_S against lambda_2 L_M: twice lambda_1, twice lambda_2."""
+    faces = random_faces(12, side=4)
+    weights = []
+    for supervised in (0.5, 1.0):
+        keras.utils.set_random_seed(0)
+        model = LargeMargin(
+            dense_classifier(), "center", loss_weights={"supervised": supervised}
+        )
+        model.epoch_end(evaluation_dataset(faces), None)
+        weights.append(float(model.margin.weight))
+    assert weights[1] == pytest.approx(2 * weights[0], rel=1e-5)

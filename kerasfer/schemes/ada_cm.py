@@ -10,6 +10,7 @@ from kerasfer.losses import batch_mean, info_nce, masked_mean
 from kerasfer.own_outputs import confidences
 from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.pseudo_labels import hard_pseudo_labels
+from kerasfer.schedules import linear_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.step import Step
 
@@ -53,6 +54,11 @@ class AdaCM(SemiSupervisedModel):
     warms up, unless `ema_warmup=False`. Embeddings are scaled to unit length for
     InfoNCE, whatever the classifier does.
 
+    *What it needs.* The papers start from a network that knows faces. From scratch
+    nearly every face is below its margin, so that for a long time InfoNCE shapes the
+    classifier's own embedding alone, and costs accuracy: give `contrastive_ramp`, or
+    start from pretrained features.
+
     Logged per epoch: `margin_<k>`, the T_c in force, for class index k.
 
     Args:
@@ -66,6 +72,8 @@ class AdaCM(SemiSupervisedModel):
         unlabeled_mean: "batch" or "subset", the denominator of the second term.
         symmetric: see `kerasfer.losses.info_nce`.
         temperature: of InfoNCE, > 0.
+        contrastive_ramp: in [0, 1], fraction of the run over which the weight of
+            InfoNCE rises from 0; 0 is the paper's and the code's full weight at once.
 
     Raises:
         ValueError: a choice or number outside of the above.
@@ -90,6 +98,7 @@ class AdaCM(SemiSupervisedModel):
         unlabeled_mean=None,
         symmetric=None,
         temperature=0.07,
+        contrastive_ramp=0.0,
         **kwargs,
     ):
         super().__init__(classifier, **kwargs)
@@ -106,6 +115,11 @@ class AdaCM(SemiSupervisedModel):
                 f"{unlabeled_mean!r}."
             )
         self.unlabeled_mean = _MEANS[chosen["unlabeled_mean"]]
+        if not 0 <= contrastive_ramp <= 1:
+            raise ValueError(
+                f"`contrastive_ramp` must be in [0, 1]. Received: {contrastive_ramp}."
+            )
+        self.contrastive_ramp = contrastive_ramp
         self.symmetric, self.temperature = chosen["symmetric"], temperature
         self.margin = ConfidenceMargin(
             self.classifier.output["probs"].shape[-1],
@@ -146,7 +160,8 @@ class AdaCM(SemiSupervisedModel):
         losses = {
             "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),
             "unlabeled": self.unlabeled_mean(cross_entropy, pseudo.mask),
-            "contrastive": masked_mean(contrast, unsure),
+            "contrastive": linear_ramp(self.progress(), self.contrastive_ramp)
+            * masked_mean(contrast, unsure),
         }
         return Step(losses, labels, outputs, pseudo)
 

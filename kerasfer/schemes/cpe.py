@@ -33,6 +33,10 @@ class CPE(SemiSupervisedModel):
     `feature_map` goes through three batch normalisations, which see the same faces and
     differ in which gradients they get. `embedding` is the mean of the three.
 
+    *What it needs.* The second expert is trained on z + 2 log pi and predicts by z:
+    while the fit is poor that favours rare classes. It wants pretrained features and
+    long training.
+
     *Deviations*: three forward passes, one a view; the cuts for seven or eight classes
     are those of CIFAR-10. The paper's and the code's other numbers are the same, so
     there are no presets but in what is the caller's (optimizer, batches, mu 2).

@@ -38,13 +38,13 @@ def _class_sums(model, dataset, classes_of):
 
 
 def _mean_losses(model, dataset, classes_of):
-    """Means of the supervised loss over all faces, of the margin's over some."""
+    """Means of lambda_1 L_S over all faces, of L_M over some."""
     # Plain sums: Keras 2.15 refuses its metrics in the scope of a strategy.
-    sums = np.zeros(4)
+    sums, weight = np.zeros(4), model.weights_of_losses["supervised"]
     for images, labels in dataset:
         outputs = model.infer_own(images, averaged=False)
         classes, counted = classes_of(labels, outputs)
-        supervised = model.supervised_loss(labels, outputs)
+        supervised = weight * model.supervised_loss(labels, outputs)
         margin = counted * model.margin.loss_of(outputs["embedding"], classes)
         totals = map(tf.reduce_sum, (supervised, margin, counted))
         sums += [*map(float, totals), len(images)]

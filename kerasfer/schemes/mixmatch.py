@@ -4,15 +4,24 @@ import tensorflow as tf
 
 from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, probability_error
+from kerasfer.losses.reductions import num_replicas
 from kerasfer.mixup import mixup
 from kerasfer.pseudo_labels import sharpen
-from kerasfer.schedules import bounded_ramp
+from kerasfer.schedules import RAMP_IMAGES, bounded_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.step import Pseudo, Step
 
 PRESETS = {
-    "fer": {"ramp": 0.8, "ramp_steps": 16384, "loss_weights": {"unlabeled": 20.0}},
-    "paper": {"ramp": 1.0, "ramp_steps": 16384, "loss_weights": {"unlabeled": 75.0}},
+    "fer": {
+        "ramp": 0.8,
+        "ramp_images": RAMP_IMAGES,
+        "loss_weights": {"unlabeled": 20.0},
+    },
+    "paper": {
+        "ramp": 1.0,
+        "ramp_images": RAMP_IMAGES,
+        "loss_weights": {"unlabeled": 75.0},
+    },
 }
 
 
@@ -28,8 +37,8 @@ class MixMatch(SemiSupervisedModel):
     mean over classes: its weight is not to be divided by K again.
 
     Presets: "fer" has lambda_u 20 (75 is for batches of 64); "paper" 75. The ramp ends
-    after `ramp_steps`, or after the fraction `ramp` of the run if that comes first. The
-    mixing weights are the data set's: alpha 0.75 is `training_dataset`'s default.
+    after `ramp_images`, or after the fraction `ramp` of the run if that comes first.
+    The mixing weights are the data set's: alpha 0.75 is `training_dataset`'s default.
 
     *Deviations*: one forward pass for all mixed faces, without interleaving, so batch
     statistics are those of the mixture; guesses are made with dropout and batch
@@ -41,7 +50,7 @@ class MixMatch(SemiSupervisedModel):
         preset: "fer" or "paper"; None below takes its value.
         temperature: T > 0; 1 leaves guesses as they are.
         ramp: fraction of the run over which lambda_u rises from 0.
-        ramp_steps: steps over which it rises at most.
+        ramp_images: labelled faces, those of all steps, over which it rises at most.
 
     Raises:
         ValueError: another preset, or `temperature` is not positive.
@@ -58,15 +67,15 @@ class MixMatch(SemiSupervisedModel):
         preset="fer",
         temperature=0.5,
         ramp=None,
-        ramp_steps=None,
+        ramp_images=None,
         **kwargs,
     ):
-        chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_steps=ramp_steps)
+        chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_images=ramp_images)
         super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         if temperature <= 0:
             raise ValueError(f"`temperature` must be > 0. Received: {temperature}.")
         self.temperature = temperature
-        self.ramp, self.ramp_steps = chosen["ramp"], chosen["ramp_steps"]
+        self.ramp, self.ramp_images = chosen["ramp"], chosen["ramp_images"]
 
     def scheme_step(self, batch, labels):
         outputs = {v: self.forward_weak(batch[v]) for v in ("weak", "weak_2")}
@@ -86,9 +95,9 @@ class MixMatch(SemiSupervisedModel):
         size = tf.shape(labels)[0]
         labeled = {name: values[:size] for name, values in mixed.items()}
         unlabeled = {name: values[size:] for name, values in mixed.items()}
-        weight = bounded_ramp(
-            self.progress(), self.ramp, self.steps_done, self.ramp_steps
-        )
+        steps = tf.convert_to_tensor(self.steps_done)
+        seen = steps * tf.cast(size * num_replicas(), tf.float32)
+        weight = bounded_ramp(self.progress(), self.ramp, seen, self.ramp_images)
         error = batch_mean(probability_error(targets[size:], unlabeled))
         losses = {
             "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),

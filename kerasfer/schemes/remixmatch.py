@@ -9,14 +9,14 @@ from kerasfer.losses import batch_mean, cross_entropy
 from kerasfer.losses.reductions import all_reduce_sum, num_replicas
 from kerasfer.mixup import mixup
 from kerasfer.pseudo_labels import aligned, sharpen
-from kerasfer.schedules import bounded_ramp
+from kerasfer.schedules import RAMP_IMAGES, bounded_ramp
 from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.step import Pseudo, Step
 
 _WEIGHTS = {"unlabeled": 1.5, "anchor": 0.5, "rotation": 0.5}
 PRESETS = {
-    "fer": {"ramp": 0.8, "ramp_steps": 16384, "loss_weights": _WEIGHTS},
-    "paper": {"ramp": 1.0, "ramp_steps": 16384, "loss_weights": _WEIGHTS},
+    "fer": {"ramp": 0.8, "ramp_images": RAMP_IMAGES, "loss_weights": _WEIGHTS},
+    "paper": {"ramp": 1.0, "ramp_images": RAMP_IMAGES, "loss_weights": _WEIGHTS},
 }
 _MEMORY = 128  # batches
 
@@ -39,9 +39,8 @@ class ReMixMatch(SemiSupervisedModel):
 
     *Deviations*: quarters by turns instead of in four blocks; RandAugment(3, 5) with
     Cutout instead of CTAugment, two strong views instead of eight; one forward pass for
-    all mixed faces, without interleaving. The ramp ends after `ramp_steps` (1024 k
-    images of 64 a batch) or, in the preset "fer", after 0.8 of the run if that comes
-    first.
+    all mixed faces, without interleaving. The ramp ends after `ramp_images` (1024 k)
+    or, in the preset "fer", after 0.8 of the run if that comes first.
 
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords, of square
@@ -50,7 +49,7 @@ class ReMixMatch(SemiSupervisedModel):
         temperature: T > 0.
         class_distribution: p_data, (num_classes,), or None.
         ramp: fraction of the run over which w rises from 0.
-        ramp_steps: steps over which it rises at most.
+        ramp_images: labelled faces, those of all steps, over which it rises at most.
 
     Raises:
         ValueError: another preset, T not positive, images that are not square, or a
@@ -69,16 +68,16 @@ class ReMixMatch(SemiSupervisedModel):
         temperature=0.5,
         class_distribution=None,
         ramp=None,
-        ramp_steps=None,
+        ramp_images=None,
         **kwargs,
     ):
-        chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_steps=ramp_steps)
+        chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_images=ramp_images)
         _check(classifier, temperature, class_distribution)
         super().__init__(
             _with_rotations(classifier), preset_weights=chosen["loss_weights"], **kwargs
         )
         self.temperature, self.class_distribution = temperature, class_distribution
-        self.ramp, self.ramp_steps = chosen["ramp"], chosen["ramp_steps"]
+        self.ramp, self.ramp_images = chosen["ramp"], chosen["ramp_images"]
         num_classes = self.classifier.output["probs"].shape[-1]
         uniform = keras.initializers.Constant(1.0 / num_classes)
         self.predicted = add_state(self, "predicted", (_MEMORY, num_classes), uniform)
@@ -111,9 +110,9 @@ class ReMixMatch(SemiSupervisedModel):
         size = tf.shape(labels)[0]
         labeled = {name: values[:size] for name, values in mixed.items()}
         unlabeled = {name: values[size:] for name, values in mixed.items()}
-        weight = bounded_ramp(
-            self.progress(), self.ramp, self.steps_done, self.ramp_steps
-        )
+        steps = tf.convert_to_tensor(self.steps_done)
+        seen = steps * tf.cast(size * num_replicas(), tf.float32)
+        weight = bounded_ramp(self.progress(), self.ramp, seen, self.ramp_images)
         losses = {
             "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
             "unlabeled": weight * batch_mean(cross_entropy(targets[size:], unlabeled)),

@@ -85,5 +85,5 @@ def _branch(x, width, name):
     x = layers.Flatten(name=f"{name}_flatten")(x)
     x = layers.Dense(width, name=f"{name}_dense")(x)
     return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, dtype="float32", name=f"{name}_norm"
+        momentum=0.9, epsilon=2e-5, dtype="float32", name=f"{name}_norm"
     )(x)
