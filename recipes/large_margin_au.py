@@ -46,8 +46,9 @@ class Config:
     """On annotated units; the paper's is the squared error."""
     table: Literal["emfacs", "facs", "du"] = "emfacs"
     """Which units make which emotion (kerasfer.action_units.PROTOTYPES)."""
-    norm: Literal["sqrt", "count", "contrast"] = "sqrt"
-    """Of the emotions' scores; count is the paper's, and rarely finds fear."""
+    norm: Literal["sqrt", "count", "contrast", "standard"] = "sqrt"
+    """Of the emotions' scores; count is the paper's, and rarely finds fear;
+    standard is the most balanced (see kerasfer.action_units)."""
     lowest_score: float | None = None
     """Faces below it are left out of the margin; None leaves out none."""
 

@@ -13,6 +13,7 @@ from kerasfer.action_units import (
     prototype_weights,
     pseudo_emotion_scores,
 )
+from kerasfer.data.synthetic import render_manifest
 
 
 def face_of(*units, au_names=EMOTIONET):
@@ -36,6 +37,10 @@ def scores_by_loops(au, table, norm, au_names):
             {
                 "count": total / sum(members.values()),
                 "sqrt": total / np.sqrt(sum(w**2 for w in members.values())),
+                # Mean and deviation where each unit is uniform in [0, 1]: of weight w,
+                # w/2 and w/sqrt(12).
+                "standard": (total - sum(members.values()) / 2)
+                / np.sqrt(sum(w**2 for w in members.values()) / 12),
                 "contrast": total / sum(members.values()) - np.mean(others),
             }[norm]
         )
@@ -69,6 +74,23 @@ def test_every_prototype_is_its_own_emotion(table, norm):
         # Of fear's other units nothing is there, of sadness' all of fear's: fear wins.
         assert scores[5].argmax() == 5
     np.testing.assert_array_equal(scores.argmax(-1), range(6))
+
+
+def test_standard_scores_are_balanced_under_noise_and_leave_out_a_flat_face():
+    noise = np.random.default_rng(0).random((20000, len(EMOTIONET)))
+    scores = np.asarray(pseudo_emotion_scores(noise, norm="standard"))
+    np.testing.assert_allclose(scores.mean(0), 0, atol=0.03)
+    np.testing.assert_allclose(scores.std(0), 1, atol=0.02)
+    shares = np.bincount(scores.argmax(-1), minlength=6) / len(scores)
+    assert 0.08 < shares.min() and shares.max() < 0.25
+    faces = render_manifest(600, seed=0)
+    scores = np.asarray(
+        pseudo_emotion_scores(faces.action_units, "emfacs", "standard", faces.au_names)
+    )
+    shares = np.bincount(scores.argmax(-1), minlength=6) / len(scores)
+    assert shares.max() < 0.28
+    flat = pseudo_emotion_scores(np.full((1, 12), 0.1), norm="standard")
+    assert float(np.max(flat)) < 0
 
 
 def test_the_trap_of_count_fear_is_rarely_assigned():
@@ -114,7 +136,7 @@ def test_weights_are_restricted_to_the_units_there_are():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"norm": "max"}, "one of count, sqrt, contrast. Received: 'max'"),
+        ({"norm": "max"}, "one of count, sqrt, contrast, standard. Received: 'max'"),
         ({"table": "ekman"}, "one of emfacs, facs, du.*Received: 'ekman'"),
         ({"table": {"joy": (12,)}}, "needs two emotions"),
         ({"table": {"joy": (12,), "pain": (99,)}}, "None of the .* of pain is among"),

@@ -194,7 +194,7 @@ def test_an_unlabelled_face_teaches_no_action_unit():
         ),
         ({"table": "ekman"}, "one of emfacs, facs, du"),
         ({"margin_loss": "triplet"}, "one of large_margin, center, island"),
-        ({"norm": "mean"}, "one of count, sqrt, contrast"),
+        ({"norm": "mean"}, "one of count, sqrt, contrast, standard"),
     ],
 )
 def test_what_pseudo_emotion_refuses(options, message):

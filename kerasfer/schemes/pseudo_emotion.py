@@ -45,7 +45,7 @@ class PseudoEmotion(SemiSupervisedModel):
             `supervised` (lambda_3) 1 and `margin` 1, times lambda_4.
         au_names: of the classifier's outputs, in their order.
         table: "emfacs", "facs", "du", or your own; see `pseudo_emotion_scores`.
-        norm: "sqrt", "count" (the paper's) or "contrast".
+        norm: "sqrt", "count" (the paper's), "contrast" or "standard".
         lowest_score: faces whose largest score is below it are left out of L_M and of
             the centroids (a neutral face resembles no emotion); None leaves out none.
         margin_loss, unlabeled, margin_weight, final_weight, centroid_rate, pair_weight,
