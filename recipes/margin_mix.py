@@ -1,4 +1,4 @@
-r"""Margin-Mix beside supervised training on the same few labels.
+r"""Margin-Mix beside supervised training and MixMatch on the same few labels.
 
     python recipes/margin_mix.py                          (rendered faces, no download)
     python recipes/margin_mix.py --manifest FACES.csv --protocol balanced:labels=560 \

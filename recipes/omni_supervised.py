@@ -132,6 +132,7 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
                 seed,
                 start_step,
                 shard,
+                config.omni.distilled_share,
             )
 
         return data.build_training_data(

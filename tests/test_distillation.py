@@ -193,6 +193,11 @@ def test_distilled_images_lie_among_labelled_faces():
         distilled, faces = distilled + marked.sum(), faces + len(marked)
     # 3 of 15 are expected: 40 of 200, deviation sqrt(200 * .2 * .8) = 5.7.
     assert faces == 200 and 20 < distilled < 60
+    half = with_distilled(data, marks, [0, 1, 2], 12, seed=4, share=0.5)
+    marked = [batch["image"].numpy()[:, 0, 0, 0] >= 1000 for batch, _ in half.take(4)]
+    assert 79 < np.sum(marked) < 121  # 100 of 200, deviation 7.1
+    with pytest.raises(ValueError, match="`share` must be in .0, 1.. Received: 1"):
+        with_distilled(data, marks, [0, 1, 2], 12, share=1)
     late = training_dataset(FACES, batch_size=50, seed=4, start_step=2)
     late = with_distilled(late, marks, [0, 1, 2], 12, seed=4, start_step=2)
     (again, _), (before, _) = next(iter(late)), list(mixed.take(3))[2]

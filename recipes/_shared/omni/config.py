@@ -27,6 +27,8 @@ class Omni:
         "pretrained_random_head"
     )
     """Networks that the images are distilled for."""
+    distilled_share: float | None = None
+    """Of a labelled batch that distilled images are; None is n / (N + n)."""
     distill_networks: int = 1
     """Drawn for each outer step."""
     distill_steps: int = 1
@@ -52,6 +54,8 @@ class Omni:
         require_at_least(self, 6, "distill_epochs")
         if self.delta is not None:
             require_within(self, 0, 2, "delta")
+        if self.distilled_share is not None:
+            require_within(self, 1e-6, 1 - 1e-6, "distilled_share")
         if self.most_per_class is not None:
             require_at_least(self, 1, "most_per_class")
 
