@@ -29,6 +29,7 @@ setup(
     extras_require={
         "beam": requirements("requirements-beam.txt"),
         "export": requirements("requirements-export.txt"),
+        "faces": requirements("requirements-faces.txt"),
         "test": requirements("requirements-test.txt"),
     },
 )

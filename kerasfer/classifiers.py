@@ -34,12 +34,13 @@ def build_classifier(
 
     Args:
         backbone: a name in `kerasfer.backbones.BACKBONES` ("compact",
-            "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16"), or any
+            "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16",
+            "dlib_resnet"), or any
             Keras model from normalised images to a feature map (batch, h, w, width) or
             to pooled features (batch, width).
         input_shape: (height, width, channels), channels 1 or 3.
         num_classes: expressions, or action units with `activation="sigmoid"`.
-        normalization: "unit", "imagenet", "vgg_face" or "per_plane", see
+        normalization: "unit", "imagenet", "vgg_face", "dlib" or "per_plane", see
             `kerasfer.layers.ImageNormalization`; match a pretrained backbone's.
         dropout: rate in [0, 1) before the dense layer.
         activation: "softmax" for classes that exclude each other, "sigmoid" else.

@@ -73,7 +73,7 @@ def test_a_confusion_matrix_per_method(finished):
 def test_without_a_manifest_faces_are_rendered(tmp_path):
     options = ["--rendered-faces", "200", "--protocol", "balanced:labels=24"]
     options += ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "4"]
-    options += ["--data-workers", "1"]
+    options += ["--data-workers", "1", "--beside", "supervised"]
     code, output = run(*options, "--image-size", "16", cwd=tmp_path)
     assert code == 0, output
     folder = tmp_path / "runs/margin_mix/rendered_balanced-labels=24"

@@ -10,6 +10,7 @@ from kerasfer.layers.normalization import (
     ImageNormalization,
     UnitLength,
 )
+from kerasfer.layers.padded_sum import PaddedSum
 from kerasfer.layers.prototype_head import PrototypeHead
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ConfidenceMargin",
     "ImageNormalization",
     "LabelMemory",
+    "PaddedSum",
     "PrototypeHead",
     "UnitLength",
     "class_sums",

@@ -5,9 +5,10 @@ import tensorflow as tf
 
 from kerasfer.losses.margin import unit
 
-NORMALIZATIONS = ("imagenet", "vgg_face", "unit", "per_plane")
+NORMALIZATIONS = ("imagenet", "vgg_face", "dlib", "unit", "per_plane")
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)  # 255 * (0.485, 0.456, 0.406)
 _IMAGENET_STD = (58.395, 57.12, 57.375)  # 255 * (0.229, 0.224, 0.225)
+DLIB_MEAN = (122.782, 117.001, 104.298)
 _VGG_FACE_MEAN = (129.1863, 104.7624, 93.5940)
 
 
@@ -17,8 +18,8 @@ class ImageNormalization(keras.layers.Layer):
 
     Args:
         kind: "imagenet": ImageNet's mean and deviation per colour, their average for
-            grey; "vgg_face": less VGG-Face's mean colour; "unit": to [-1, 1];
-            "per_plane": mean 0 and deviation 1 in each plane of each image (a constant
+            grey; "vgg_face": less VGG-Face's mean colour; "dlib": less dlib's, over
+            256; "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in each plane of each image (a constant
             plane becomes 0).
 
     Input numeric (batch, height, width, 1 or 3), output float32 of that shape.
@@ -48,6 +49,8 @@ class ImageNormalization(keras.layers.Layer):
             return (images - _colors(_IMAGENET_MEAN, channels)) / deviation
         if self.kind == "vgg_face":
             return images - _colors(_VGG_FACE_MEAN, channels)
+        if self.kind == "dlib":
+            return (images - _colors(DLIB_MEAN, channels)) / 256.0
         mean, variance = tf.nn.moments(images, [1, 2], keepdims=True)
         return (images - mean) / tf.maximum(tf.sqrt(variance), 1.0)
 
