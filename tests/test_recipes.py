@@ -370,6 +370,12 @@ def test_the_short_config_fits_every_recipe(recipe):
         ("ada_cm", ["--convention", "mine"], "mine"),
         ("remop", ["--beta", 2], "--beta: expected 0 to 1"),
         ("baselines", ["--scheme", "mixmatch+mixup"], "Received: mixmatch+mixup"),
+        (
+            "baselines",
+            ["--scheme", "mixmatch+adsh"],
+            "Adsh does not fit MixMatch: it n",
+        ),
+        ("baselines", ["--backbone", "dlib_resnet"], "needs --normalization dlib"),
         ("baselines", ["--threshold", -1], "--threshold: expected at least 0"),
         ("remop", ["--backbone-weights", "a.pth"], "needs --backbone resnet18"),
         (

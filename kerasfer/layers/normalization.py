@@ -19,8 +19,8 @@ class ImageNormalization(keras.layers.Layer):
     Args:
         kind: "imagenet": ImageNet's mean and deviation per colour, their average for
             grey; "vgg_face": less VGG-Face's mean colour; "dlib": less dlib's, over
-            256; "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in each plane of each image (a constant
-            plane becomes 0).
+            256; "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in each plane
+            of each image (a constant plane becomes 0).
 
     Input numeric (batch, height, width, 1 or 3), output float32 of that shape.
 

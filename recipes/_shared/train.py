@@ -17,7 +17,12 @@ from .pictures import draw_centroid_shift
 from .report.run import write_run_report
 from .runs import CHECKPOINTS, RESULT, column_of
 from .selections import TestScores
-from .training import compile_model, set_precision, with_steps
+from .training import (
+    compile_model,
+    estimate_statistics,
+    set_precision,
+    with_steps,
+)
 from .watching import METRICS, note_end, plain_warnings, watching
 
 
@@ -84,6 +89,9 @@ def train(
     return result
 
 
+_SOME = 512  # faces whose statistics a pretrained network gets
+
+
 @dataclasses.dataclass(frozen=True)
 class _Fitted:
     """A model with the weights of its best epoch, and what is known of the fit."""
@@ -114,6 +122,8 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
     training = with_steps(config.training, len(split.labeled), config.faces.batch_size)
     with devices.strategy.scope():
         model = build_model(config, method, split)
+        some_faces = functools.partial(_some_faces, config.faces, split)
+        estimate_statistics(training, model, some_faces)
         compile_model(model, training, task.metrics(split.labeled))
     update = _update(config.faces, split, measured_unlabeled)
     best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
@@ -172,6 +182,12 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
         "seconds_per_epoch": round(seconds.median(), 2),
     }
     return _Fitted(model, split, facts, test_scores)
+
+
+def _some_faces(faces, split):
+    """Labelled and unlabelled ones, without a word on their labels."""
+    both = kerasfer.data.concatenate(split.labeled, split.unlabeled)
+    return data.build_evaluation_data(faces, data.evenly_spaced(both, _SOME))
 
 
 def _keep_split(split, path):

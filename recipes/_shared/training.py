@@ -11,9 +11,16 @@ from .optimizers import build_optimizer
 from .selections import Selection
 
 BACKBONES = Literal[
-    "compact", "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16"
+    "compact",
+    "wide_resnet_28_2",
+    "resnet18",
+    "resnet34",
+    "alexnet",
+    "vgg16",
+    "dlib_resnet",
 ]
-_LOADABLE = ("resnet18", "resnet34", "vgg16")
+_LOADABLE = ("resnet18", "resnet34", "vgg16", "dlib_resnet")
+_INSTALLED = pathlib.Path("dlib")
 MONITORS = Literal["val_accuracy", "val_mean_class_accuracy", "val_f1", "val_f1_small"]
 
 
@@ -28,9 +35,13 @@ class Training:
     backbone: BACKBONES = "compact"
     """Backbone."""
     backbone_weights: pathlib.Path | None = None
-    """PyTorch checkpoint for a ResNet or VGG-16, e.g. resnet18_msceleb.pth."""
-    normalization: Literal["per_plane", "unit", "imagenet", "vgg_face"] = "per_plane"
-    """Of the pixels; imagenet for a pretrained ResNet, vgg_face for VGG-Face."""
+    """PyTorch checkpoint for a ResNet or VGG-16, e.g. resnet18_msceleb.pth; for
+    dlib_resnet "dlib" (requirements-faces.txt), or the path of its .dat file."""
+    normalization: Literal["per_plane", "unit", "imagenet", "vgg_face", "dlib"] = (
+        "per_plane"
+    )
+    """Of the pixels; imagenet for a pretrained ResNet, vgg_face for VGG-Face, dlib for
+    dlib_resnet."""
     dropout: float = 0.0
     """Rate before the last layer."""
     optimizer: Literal["adam", "sgd", "lamb", "rectified_adam", "novograd"] = "adam"
@@ -104,6 +115,11 @@ class Training:
                 "scale around others cannot be kept to go on from. Received: "
                 f"--optimizer {self.optimizer}."
             )
+        if self.backbone == "dlib_resnet" and self.normalization != "dlib":
+            raise ValueError(
+                "--backbone dlib_resnet needs --normalization dlib. Received: "
+                f"{self.normalization}."
+            )
         if self.backbone_weights and self.backbone not in _LOADABLE:
             raise ValueError(
                 f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}. "
@@ -124,10 +140,38 @@ def build_classifier(training, image_shape, num_classes, **options):
     backbone = training.backbone
     if training.backbone_weights:
         backbone = kerasfer.backbones.BACKBONES[backbone](image_shape)
-        kerasfer.backbones.load_pytorch(backbone, training.backbone_weights)
+        _load(training, backbone)
     return kerasfer.build_classifier(
         backbone, image_shape, num_classes, **classifier_options(training), **options
     )
+
+
+def _load(training, backbone):
+    path = training.backbone_weights
+    if training.backbone == "dlib_resnet":
+        kerasfer.backbones.load_dlib(backbone, None if path == _INSTALLED else path)
+    else:
+        kerasfer.backbones.load_pytorch(backbone, path)
+
+
+def estimate_statistics(training, model, some_faces):
+    """Batch statistics of dlib's network, of the run's own faces.
+
+    Args:
+        training: the flags.
+        model: a scheme, not trained yet.
+        some_faces: gives a data set of (image, label), a few hundred faces; called
+            where it is needed.
+    """
+    if training.backbone != "dlib_resnet" or not training.backbone_weights:
+        return
+    normalize = model.classifier.get_layer("normalization")
+    kerasfer.backbones.estimate_statistics(
+        model.classifier.get_layer("dlib_resnet"),
+        (normalize(images) for images, _ in some_faces()),
+    )
+    if model.ema_classifier is not None:
+        model.ema_classifier.set_weights(model.classifier.get_weights())
 
 
 def classifier_options(training):
