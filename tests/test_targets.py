@@ -1,5 +1,6 @@
 """Targets: constants for the gradient, and the scheme's own whatever is added to it."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -82,6 +83,8 @@ def test_meks_attention_does_not_teach_the_last_layer():
 @pytest.mark.parametrize("name", [n for n in SCHEMES if n != "pseudo_emotion"])
 def test_no_target_comes_from_the_balanced_head(name):
     """Another head of ABC: the same losses, state and epoch's end of the scheme."""
+    if name == "rul" and not hasattr(keras, "random"):
+        pytest.skip("the dice of Keras 2.15's Dropout differ from pass to pass")
     models = [build(SCHEMES[name], PLUG_INS["abc"]) for _ in range(2)]
     shape = models[1].plug_ins[0].head.kernel.shape
     head = np.random.default_rng(0).normal(0, 9, shape)
