@@ -6,10 +6,9 @@ r"""Margin-Mix beside supervised training and MixMatch on the same few labels.
 
 Defaults are for 48 pixels, two CPU cores and about 10 minutes; on rendered faces they
 give 67, 77 and 75 % for supervised training, MixMatch and Margin-Mix (means of five
-seeds; docs/measured/README.md).
-The paper's own tables are not public; its numbers on RAF-DB
-as quoted by Ada-CM (WRN-28-2, best test epoch) are 45.8, 66.5 and 70.7 % with 400, 1000
-and 4000 labels.
+seeds; docs/measured/README.md). The paper's own tables are not public; its numbers on
+RAF-DB as quoted by Ada-CM (WRN-28-2, best test epoch) are 45.8, 66.5 and 70.7 % with
+400, 1000 and 4000 labels.
 """
 
 import dataclasses
