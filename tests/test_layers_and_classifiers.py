@@ -27,7 +27,7 @@ def test_normalizations():
     np.testing.assert_allclose(planes.std((1, 2)), 1, rtol=1e-5)
     blank = ImageNormalization("per_plane")(np.full((1, 4, 4, 1), 9, np.uint8))
     np.testing.assert_array_equal(blank, np.zeros((1, 4, 4, 1)))
-    with pytest.raises(ValueError, match="imagenet, vgg_face, unit, per_plane"):
+    with pytest.raises(ValueError, match="imagenet, vgg_face, dlib, unit, per_plane"):
         ImageNormalization("caffe")
 
 
