@@ -28,9 +28,10 @@ import numpy as np
 from _shared import expressions
 from _shared import faces as data
 from _shared.faces import Faces
+from _shared.kept import load_classifier
 from _shared.omni.config import Omni, config_of
 from _shared.omni.distillation import make_distilled
-from _shared.omni.primitive import load_classifier, make_primitive
+from _shared.omni.primitive import make_primitive
 from _shared.omni.selection import make_selection
 from _shared.recipe import Recipe
 from _shared.runs import RESULT, claimed

@@ -21,14 +21,6 @@ def test_a_wrong_number_of_thresholds_is_an_error():
         hard_pseudo_labels(tf.constant([[0.5, 0.5]]), [0.1, 0.2, 0.3])
 
 
-def test_no_gradient_flows_through_pseudo_labels():
-    x = tf.Variable([[0.9, 0.1]])
-    with tf.GradientTape() as tape:
-        _, mask = hard_pseudo_labels(x, 0.5)
-        loss = tf.reduce_sum(mask)
-    assert tape.gradient(loss, x) is None
-
-
 def test_sharpen():
     # [.64, .04] / .68
     np.testing.assert_allclose(

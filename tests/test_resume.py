@@ -1,5 +1,6 @@
 """--resume of a recipe whose process was killed."""
 
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import time
 import h5py
 import numpy as np
 import pytest
+import yaml
 from recipe_runs import RECIPES, run, write_noise
 
 QUICK = [
@@ -144,3 +146,41 @@ def test_what_a_run_ends_with_is_checked_before_its_first_step(tmp_path, broken)
     code, output = run(*flags, "--out", tmp_path / "runs", recipe="baselines")
     assert code == 1 and error in output and "Traceback" not in output, output
     assert not list(tmp_path.rglob("metrics.csv"))
+
+
+def test_other_data_sets_are_tested_on_later_too(tmp_path):
+    """A finished run is tested on a new set, and on one whose labels were corrected;
+    nothing is trained again, and what its flags no longer name stays."""
+    manifest = write_noise(tmp_path)
+    for name, labels in (("one", "anger fear"), ("two", "neutral fear")):
+        rows = [f"{k}.png,{label}" for k, label in enumerate(labels.split())]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    flags = ["--manifest", manifest, *QUICK, "--scheme", "supervised"]
+    flags += ["--selections", "last", "--out", tmp_path / "runs"]
+
+    def result_with(*tests):
+        more = ["--test", *(f"{n}={tmp_path / n}.csv" for n in tests)] if tests else []
+        code, output = run(*flags, *more, recipe="baselines")
+        assert code == 0, output
+        folder = folder_of(tmp_path / "runs")
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        assert [t.partition("=")[0] for t in config["test"]] == sorted(
+            json.loads((folder / "result.json").read_text()).get("tests", {})
+        )
+        return json.loads((folder / "result.json").read_text()), output
+
+    without, _ = result_with()
+    assert "tests" not in without
+    first, output = result_with("one")
+    assert "is finished; it is tested on one" in output
+    assert first["one_images"] == 2 and first["one_accuracy"] in (0, 0.5, 1)
+    assert {k: first[k] for k in without} == without  # the test part was not read again
+    folder = folder_of(tmp_path / "runs")
+    assert "one" in (folder / "report.html").read_text()
+    again, output = result_with("one")
+    assert again == first and "tested on" not in output
+    (tmp_path / "one.csv").write_text("path,label\n0.png,anger\n1.png,fear\n2.png,fear")
+    corrected, output = result_with("one", "two")
+    assert "tested on one" in output and "tested on two" in output
+    assert corrected["one_images"] == 3 and corrected["two_images"] == 2
+    assert corrected["tests"]["one"] != first["tests"]["one"]

@@ -71,6 +71,28 @@ def test_written_once_and_only_if_something_was_measured(tmp_path):
         assert [*csv.DictReader(file)] == [row]
 
 
+def test_a_run_that_goes_on_forgets_a_corrected_data_set(tmp_path):
+    scored = {"accuracy": 0.5, "ckplus_accuracy": 0.25, "ckplus_mean_class_accuracy": 0}
+    before = SELECTIONS.TestScores(("best_test",), 2, 2, lambda: scored, {"ckplus": 1})
+    before.callback().on_epoch_end(0, {})
+    state = before.get_state()
+    rules = ("mean_last", "best_test")
+    same = SELECTIONS.TestScores(rules, 2, 2, lambda: scored, {"ckplus": 1})
+    same.set_state(state)
+    assert same.by_epoch == {1: scored}
+    other = SELECTIONS.TestScores(rules, 2, 2, lambda: scored, {"ckplus": 2})
+    other.set_state(state)
+    assert other.by_epoch == {1: {"accuracy": 0.5}}
+    other.callback().on_epoch_end(1, {})
+    found = other.selected("accuracy")
+    assert found["mean_last"]["accuracy"] == 0.5
+    assert found["mean_last"]["ckplus_accuracy"] is None  # of one epoch of two
+    other.write(tmp_path / "scores.csv")
+    with (tmp_path / "scores.csv").open() as file:
+        rows = [row["ckplus_accuracy"] for row in csv.DictReader(file)]
+    assert rows == ["", "0.25"]
+
+
 @pytest.mark.parametrize("precision", ["off", "bfloat16", "float16"])
 def test_the_flag_sets_what_is_built(precision):
     recipe, training = imported("remop"), imported("_shared.training")

@@ -99,7 +99,7 @@ def _write_predictions(path, manifest, probs, thresholds):
 
 def _predict(faces, model, part):
     dataset = data.build_evaluation_data(faces, part)
-    return data.predictions(model, dataset)["probs"]
+    return data.predictions(model.infer, dataset)["probs"]
 
 
 def _fitted_thresholds(validation, probs):

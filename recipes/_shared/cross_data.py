@@ -1,24 +1,50 @@
 """Evaluation on other data sets than the one trained on, classes mapped by name."""
 
+import hashlib
 import pathlib
 
 import numpy as np
 
 import kerasfer
 
+_SCORES = ("accuracy", "mean_class_accuracy")
+_FACTS = ("images", "left_out", "classes")
+
 
 def read_tests(tests):
     """`NAME=MANIFEST.csv`, ... as name -> manifest of its labelled images."""
     manifests = {}
-    for text in tests:
-        name, has_path, path = text.partition("=")
-        if not (name and has_path):
-            raise ValueError(f"--test: expected NAME=MANIFEST.csv. Received: {text}.")
+    for name, path in paths_of(tests).items():
         manifest = kerasfer.data.read_manifest(pathlib.Path(path))
         if not manifest.class_names:
             raise ValueError(f"--test: {path} has no labels to test on.")
         manifests[name] = manifest.subset(manifest.labels >= 0)
     return manifests
+
+
+def paths_of(tests):
+    """`NAME=MANIFEST.csv`, ... as name -> path."""
+    paths = {}
+    for text in tests:
+        name, has_path, path = text.partition("=")
+        if not (name and has_path):
+            raise ValueError(f"--test: expected NAME=MANIFEST.csv. Received: {text}.")
+        paths[name] = path
+    return paths
+
+
+def digests(tests):
+    """Name -> hash of the manifest's text, to know a corrected one."""
+    return {
+        name: hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+        for name, path in paths_of(tests).items()
+    }
+
+
+def without(scores, name):
+    """Scores and facts but those of one data set; they are `evaluate_on`'s."""
+    own = {f"{name}_{key}" for key in (*_SCORES, *_FACTS)}
+    return {key: value for key, value in scores.items() if key not in own}
 
 
 def check_tests(tests, class_names):

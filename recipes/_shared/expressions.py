@@ -94,7 +94,7 @@ def names_of(split):
 
 
 def _predictions(faces, model, manifest):
-    return data.predictions(model, data.build_evaluation_data(faces, manifest))
+    return data.predictions(model.infer, data.build_evaluation_data(faces, manifest))
 
 
 def _scores(manifest, predictions):

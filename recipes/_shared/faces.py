@@ -137,9 +137,14 @@ def evenly_spaced(manifest, count):
     return manifest.subset(np.linspace(0, len(manifest) - 1, count).astype(int))
 
 
-def predictions(model, dataset):
-    """Name -> (images, classes), for each of the classifier's outputs that is one."""
-    batches = [model.infer(images) for images, _ in dataset]
+def predictions(infer, dataset):
+    """Name -> (images, classes), for each of a classifier's outputs that is one.
+
+    Args:
+        infer: images -> outputs, as a model's `infer`.
+        dataset: of (images, labels).
+    """
+    batches = [infer(images) for images, _ in dataset]
     return {
         name: np.concatenate([batch[name] for batch in batches])
         for name in batches[0]

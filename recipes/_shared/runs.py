@@ -17,6 +17,8 @@ from kerasfer.safe_write import written_aside
 
 RESULT = "result.json"  # written last: a folder that has it is a finished run
 CHECKPOINTS = "checkpoints"  # of a run that is not finished
+# What a training does not hang on: other data sets to test on may come later.
+_LATER = ("test",)
 
 
 def slug(text):
@@ -32,10 +34,20 @@ class Run:
     config: dict
 
     @property
+    def written_config(self):
+        """What config.yaml says."""
+        return yaml.safe_load((self.folder / "config.yaml").read_text())
+
+    @property
     def result(self):
         """The finished run's result, or None."""
         path = self.folder / RESULT
         return json.loads(path.read_text()) if path.exists() else None
+
+
+def identity(config):
+    """What a training hangs on, of a run's settings."""
+    return {name: value for name, value in config.items() if name not in _LATER}
 
 
 def column_of(path, name):
@@ -47,7 +59,7 @@ def column_of(path, name):
 def open_run(folder, config, resume=False):
     """Claims a folder for a run, and writes config.yaml and env.json into it.
 
-    A finished run with the same config is given back as it is. An unfinished one is
+    A finished run of the same `identity` is given back as it is. An unfinished one is
     gone on with, if `resume` and an epoch of it is whole, else moved aside. Anything
     else that stands there is an error: nothing is overwritten.
     """
@@ -61,7 +73,7 @@ def open_run(folder, config, resume=False):
                 "Choose another --out."
             )
         if run.result is not None:
-            if yaml.safe_load(written.read_text()) == config:
+            if identity(yaml.safe_load(written.read_text())) == identity(config):
                 return run
             raise SystemExit(
                 f"error: {folder} holds a finished run with another configuration (see "
@@ -76,9 +88,14 @@ def open_run(folder, config, resume=False):
             "with such a run.)"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    write_config(folder, config)
     (folder / "env.json").write_text(json.dumps(environment(), indent=2))
     return run
+
+
+def write_config(folder, config):
+    with written_aside(folder / "config.yaml") as aside:
+        aside.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 def _is_begun(folder):
@@ -89,13 +106,14 @@ def _is_begun(folder):
 
 def _resumed(run, written):
     """The run, if it is the one that was begun; its env.json says that it goes on."""
-    if written != run.config:
-        names = sorted({*written, *run.config})
-        others = [n for n in names if written.get(n) != run.config.get(n)]
+    before, now = identity(written), identity(run.config)
+    if before != now:
+        others = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
         raise SystemExit(
             f"error: {run.folder} was begun with another configuration: "
             f"{', '.join(others)}. Choose another --out; nothing was changed."
         )
+    write_config(run.folder, run.config)
     path = run.folder / "env.json"
     env = json.loads(path.read_text()) if path.exists() else environment()
     env.setdefault("resumed", []).append(environment())

@@ -10,6 +10,8 @@ from typing import Literal
 
 from kerasfer.safe_write import written_aside
 
+from . import cross_data
+
 Selection = Literal["last", "mean_last", "best_test"]
 
 
@@ -23,20 +25,26 @@ class TestScores:
         epochs: of the run.
         last_epochs: how many "mean_last" is over.
         scores: () -> name -> test score of the model as it is.
+        tests: other data sets, name -> hash. A run that goes on forgets the scores of
+            one that was corrected, and has none of one that is new of earlier epochs.
     """
 
     __test__ = False  # no test class, whatever pytest thinks of the name
 
-    def __init__(self, rules, epochs, last_epochs, scores):
+    def __init__(self, rules, epochs, last_epochs, scores, tests=None):
         self.rules, self.epochs, self.scores = rules, epochs, scores
         self.last_epochs = min(last_epochs, epochs)
-        self.by_epoch = {}
+        self.tests, self.by_epoch = tests or {}, {}
 
     def get_state(self):
-        return list(self.by_epoch.items())
+        return {"tests": self.tests, "by_epoch": list(self.by_epoch.items())}
 
     def set_state(self, state):
-        self.by_epoch = dict(map(tuple, state))
+        self.by_epoch = dict(map(tuple, state["by_epoch"]))
+        for name, digest in state["tests"].items():
+            if self.tests.get(name) != digest:
+                for epoch, scores in self.by_epoch.items():
+                    self.by_epoch[epoch] = cross_data.without(scores, name)
 
     def callback(self):
         import keras
@@ -65,7 +73,9 @@ class TestScores:
             found["last"] = {"epoch": self.epochs, **by_epoch[self.epochs]}
         if "mean_last" in self.rules:
             last = [by_epoch[e] for e in sorted(by_epoch)[-self.last_epochs :]]
-            means = {name: _mean([s[name] for s in last]) for name in last[0]}
+            means = {
+                name: _mean([scores.get(name) for scores in last]) for name in last[-1]
+            }
             found["mean_last"] = {"epochs": self.last_epochs, **means}
         if "best_test" in self.rules:
             best = max(by_epoch, key=lambda epoch: (by_epoch[epoch][score], -epoch))
@@ -77,9 +87,8 @@ class TestScores:
         if not self.by_epoch:
             return
         with written_aside(path) as aside, aside.open("w", newline="") as file:
-            writer = csv.DictWriter(
-                file, ["epoch", *next(iter(self.by_epoch.values()))]
-            )
+            names = {name: None for s in self.by_epoch.values() for name in s}
+            writer = csv.DictWriter(file, ["epoch", *names])
             writer.writeheader()
             for epoch, scores in self.by_epoch.items():
                 writer.writerow({"epoch": epoch, **scores})

@@ -61,8 +61,9 @@ class Cell:
         return self.recipe.settings(config)
 
     def folder(self, out):
-        """Of all its runs: one for equal settings, whatever study asks for them."""
-        settings = self.recipe.settings(self.config)
+        """Of all its runs: one for equal settings, whatever study asks for them, and
+        whatever other data sets it tests on."""
+        settings = {**self.recipe.settings(self.config), "test": []}
         text = json.dumps(settings, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return out / self.recipe.name / f"{slug(self.config.faces.name)}_{digest}"

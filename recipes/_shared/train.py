@@ -12,10 +12,11 @@ from . import cross_data
 from . import faces as data
 from .devices import devices_of, lost_workers_reported
 from .kept import keep_for_export, keep_for_report
+from .later_tests import tested_later
 from .opened import opened
 from .pictures import draw_centroid_shift
 from .report.run import write_run_report
-from .runs import CHECKPOINTS, RESULT, column_of
+from .runs import CHECKPOINTS, RESULT, column_of, identity
 from .selections import TestScores
 from .training import (
     compile_model,
@@ -58,7 +59,7 @@ def train(
                 split = task.build_split(config.faces, settings["seed"])
                 kerasfer.data.check_split(split, run.folder / "split.csv")
             print(f"{folder} is finished; its result is taken as it is.")
-            return run.result
+            return _tested_later(run, config, devices) if read_test else run.result
         reports = config.training.report and devices.is_chief
         fit = functools.partial(_fit, run, config, devices, build_model, task)
         try:
@@ -86,6 +87,17 @@ def train(
         shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
         if read_test and reports:
             write_run_report(run.folder)
+    return result
+
+
+def _tested_later(run, config, devices):
+    """The result, and the report anew if a `--test` set came or was corrected."""
+    if not devices.is_chief:
+        return run.result
+    before = run.result
+    result = tested_later(run, config.faces)
+    if result != before and config.training.report:
+        write_run_report(run.folder)
     return result
 
 
@@ -132,12 +144,13 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
         training.epochs,
         training.last_epochs,
         lambda: task.scores(config.faces, model, split),
+        cross_data.digests(config.faces.test),
     )
     seconds, last = EpochSeconds(), SaveWeights(run.folder / "last.weights.h5")
     watched = watching(run.folder, config, task, model, split)
     checkpoint = Checkpoint(
         run.folder / CHECKPOINTS,
-        run.config,
+        identity(run.config),
         remembering=[best, seconds, test_scores, watched.diagnosis],
         files=[best.path, last.path, *watched.files],
     )
@@ -214,4 +227,6 @@ def _tested(run, config, task, fitted):
     fitted.test_scores.write(run.folder / "test_by_epoch.csv")
     score = fitted.facts["selected_on"].removeprefix("val_")
     others = fitted.test_scores.selected(score)
+    if config.faces.test:
+        result = {**result, "tests": cross_data.digests(config.faces.test)}
     return {**result, "selections": others} if others else result

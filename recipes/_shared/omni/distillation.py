@@ -4,11 +4,11 @@ import dataclasses
 
 import kerasfer
 
+from ..kept import load_classifier
 from ..progress import progress_bar
 from ..runs import CHECKPOINTS
 from ..stages import fingerprint, is_made, new_folder
 from . import pictures
-from .primitive import load_classifier
 
 
 def make_distilled(folder, name, config, manifest, primitive, seed):

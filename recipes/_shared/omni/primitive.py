@@ -4,6 +4,7 @@ import numpy as np
 
 import kerasfer
 
+from ..kept import load_classifier
 from ..stages import fingerprint, is_made, new_folder
 
 _BATCH = 256
@@ -36,15 +37,6 @@ def make_primitive(folder, config, split, run_folder, build_model):
         )
         np.save(aside / "centroids.npy", centroids)
     return output
-
-
-def load_classifier(path):
-    """A classifier of `classifier.save`, with the layers that this package knows."""
-    import keras
-
-    import kerasfer.layers  # noqa: F401 (registers them)
-
-    return keras.models.load_model(path)
 
 
 def embedded(classifier, config, manifest, title=None):

@@ -6,9 +6,10 @@ import numpy as np
 
 import kerasfer
 
+from ..kept import load_classifier
 from ..stages import fingerprint, finish, is_made
 from .pictures import draw_contact_sheet
-from .primitive import embedded, load_classifier
+from .primitive import embedded
 
 _ROWS = 4096  # of embeddings, read from their file at a time
 
