@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kerasfer.callbacks import StopOnNonFiniteLoss
 from kerasfer.safe_write import written_aside
+from kerasfer.schemes.overflow import statistics_of
 from kerasfer.schemes.read_order import reads_before_writes
 
 WEIGHTS = ("pretrained_random_head", "fixed", "random")
@@ -23,8 +24,8 @@ class DatasetDistiller(keras.Model):
     own, an epoch goes through them again, each with its own eta.
 
     The gradient is exact, by Hessian-vector products going back through the steps (Wang
-    et al.'s own way), so memory does not grow with T. Batch normalisation keeps its
-    running statistics throughout: a network in inference mode is what is unrolled.
+    et al.'s own way), so memory does not grow with T. Running statistics of batch
+    normalisation stay as they are; real faces x are seen by them, in inference mode.
 
     Source: Wang et al., "Dataset Distillation", arXiv:1811.10959, Alg. 1; Liu et al.,
     "Omni-supervised Facial Expression Recognition via Distilled Data", section 3.4, one
@@ -45,11 +46,15 @@ class DatasetDistiller(keras.Model):
         image_shape: (height, width, channels) of the images; None is the classifier's.
         weights: theta_0 is "pretrained_random_head": the classifier's weights, with the
             layer `logits` drawn anew (Glorot); "fixed": the classifier's, each time;
-            "random": all kernels drawn anew, biases 0, scales 1.
+            "random": all kernels drawn anew, biases 0, scales 1, and running statistics
+            of the real faces of the step, without which it would be nearly blind.
         num_networks: theta_0 drawn for each outer step.
         steps, epochs: see above.
         images_per_class: of each step.
         step_size: eta at first, > 0.
+        batch_statistics: whether the inner steps normalise by the statistics of their
+            own images, as a training does (Wang et al.'s code), or by the running ones,
+            with which a random network diverges at a step of 0.02.
         seed: of the first images and of the networks.
 
     Attributes:
@@ -58,7 +63,8 @@ class DatasetDistiller(keras.Model):
 
     Raises:
         ValueError: another `weights`, a number out of its range, a classifier without
-            the layer `logits`.
+            the layer `logits`; or one with dropout (`copy_of(classifier, rate=0.0)` is
+            without), whose dice would differ on the way back through a step.
 
     >>> distiller = DatasetDistiller(classifier, names)  # doctest: +SKIP
     >>> distiller.compile(keras.optimizers.Adam(0.01, beta_1=0.5))  # doctest: +SKIP
@@ -75,13 +81,16 @@ class DatasetDistiller(keras.Model):
         epochs=3,
         images_per_class=1,
         step_size=0.02,
+        batch_statistics=True,
         seed=0,
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
         _check(weights, num_networks, steps, epochs, images_per_class, step_size)
         self.classifier, self.class_names = classifier, tuple(class_names)
-        self.head = _head(classifier)
+        self.head, self.norms = _head(classifier), _norms(classifier)
+        _check_dropout(classifier)
+        self.batch_statistics = batch_statistics
         self.drawn_from, self.num_networks = weights, num_networks
         self.steps, self.seed = steps, seed
         num_classes = len(self.class_names)
@@ -136,7 +145,8 @@ class DatasetDistiller(keras.Model):
             )
 
     def save_images(self, path):
-        """Writes images, labels, class_names and step_sizes as an .npz, whole."""
+        """Writes images, labels, class_names, step_sizes and their number as an .npz,
+        whole."""
         with written_aside(path) as aside, aside.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -144,6 +154,7 @@ class DatasetDistiller(keras.Model):
                 labels=self.labels,
                 class_names=np.array(self.class_names),
                 step_sizes=self.step_sizes.numpy(),
+                steps=self.steps,
             )
 
     # --- the two loops ----------------------------------------------------------------
@@ -179,9 +190,10 @@ class DatasetDistiller(keras.Model):
         """
         variables = self.classifier.trainable_variables
         pool = [tf.identity(v) for v in variables]
+        statistics = statistics_of(self.classifier)
         total = None
         for network in range(self.num_networks):
-            _assign(variables, self._drawn(pool, network))
+            self._set_drawn(pool, network, images)
             result = self._one_network(images, labels)
             total = (
                 result
@@ -189,22 +201,34 @@ class DatasetDistiller(keras.Model):
                 else tf.nest.map_structure(tf.add, total, result)
             )
         _assign(variables, pool)
+        _restore(statistics)
         return tf.nest.map_structure(lambda value: value / self.num_networks, total)
 
     def adapt(self):
         """Takes the inner steps with the classifier: theta_0 to theta_T, in place."""
-        variables = self.classifier.trainable_variables
-        for t in range(self.raw_step_sizes.shape[0]):
-            with tf.GradientTape() as tape:
-                loss = self._inner_loss(self._images_of(t))
-            steps = tape.gradient(loss, variables)
-            for variable, gradient in zip(variables, steps, strict=True):
-                variable.assign_sub(self.step_sizes[t] * gradient)
+        take_steps(
+            self.classifier,
+            self.pixels,
+            self.labels,
+            self.step_sizes,
+            self.steps,
+            self.batch_statistics,
+        )
 
-    def draw_network(self, network=0):
-        """Sets the classifier's weights to a theta_0, of this outer step."""
+    def draw_network(self, network=0, images=None):
+        """Sets the classifier's weights to a theta_0, of this outer step.
+
+        Args:
+            network: its number among those of the step.
+            images: real faces, for the running statistics of a "random" network.
+        """
         variables = self.classifier.trainable_variables
-        _assign(variables, self._drawn([tf.identity(v) for v in variables], network))
+        self._set_drawn([tf.identity(v) for v in variables], network, images)
+
+    def _set_drawn(self, pool, network, images):
+        _assign(self.classifier.trainable_variables, self._drawn(pool, network))
+        if self.drawn_from == "random" and images is not None:
+            _estimate(self.classifier, self.norms, images)
 
     def _one_network(self, images, labels):
         """Forward through the steps, then back, on the classifier's variables."""
@@ -259,13 +283,12 @@ class DatasetDistiller(keras.Model):
         return pixels[step * size : (step + 1) * size]
 
     def _inner_loss(self, images):
-        return self._loss(images, self.step_labels)
+        return _inner_loss(
+            self.classifier, images, self.step_labels, self.batch_statistics
+        )
 
     def _loss(self, images, labels):
-        logits = self.classifier(tf.cast(images, tf.float32), training=False)["logits"]
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        )
+        return _loss(self.classifier, images, labels, training=False)
 
     def _drawn(self, pool, network):
         """Weights theta_0, of a seed that moves with the outer steps."""
@@ -282,6 +305,50 @@ class DatasetDistiller(keras.Model):
                 value = _fresh(variable, seed)
             drawn.append(value)
         return drawn
+
+
+def take_steps(classifier, images, labels, step_sizes, steps=1, batch_statistics=True):
+    """Gradient steps on distilled images at the sizes learned with them, in place.
+
+    Args:
+        classifier: the network to take them with, a theta_0 to become theta_T.
+        images: float (n, height, width, channels), pixels; those of the first step
+            first.
+        labels: int (n,).
+        step_sizes: float (T,), one a step; after `steps` of them the images repeat.
+        steps: how many steps have images of their own.
+        batch_statistics: see `DatasetDistiller`.
+
+    >>> take_steps(classifier, *distilled)  # doctest: +SKIP
+    """
+    variables = classifier.trainable_variables
+    size = len(labels) // steps
+    for t, step_size in enumerate(tf.unstack(step_sizes)):
+        mine = slice(t % steps * size, (t % steps + 1) * size)
+        with tf.GradientTape() as tape:
+            loss = _inner_loss(classifier, images[mine], labels[mine], batch_statistics)
+        gradients = tape.gradient(loss, variables)
+        for variable, gradient in zip(variables, gradients, strict=True):
+            variable.assign_sub(step_size * gradient)
+
+
+def load_steps(path):
+    """The step sizes of `DatasetDistiller.save_images`, and how many steps have images
+    of their own, as `take_steps` wants them.
+
+    Raises:
+        ValueError: the file has none.
+
+    >>> step_sizes, steps = load_steps("distilled.npz")  # doctest: +SKIP
+    """
+    with np.load(path, allow_pickle=False) as file:
+        missing = {"step_sizes", "steps"} - set(file.files)
+        if missing:
+            raise ValueError(
+                f"{path}: expected step_sizes and steps, as of a distillation. "
+                f"Received: {', '.join(file.files)}."
+            )
+        return file["step_sizes"].astype(np.float32), int(file["steps"])
 
 
 def load_images(path):
@@ -345,6 +412,62 @@ def labels_among(labels, names, class_names):
             f"labelled faces. Expected classes among {', '.join(class_names)}."
         )
     return np.array([index[name] for name in used], np.int32)
+
+
+def _loss(classifier, images, labels, training):
+    logits = classifier(tf.cast(images, tf.float32), training=training)["logits"]
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )
+
+
+def _inner_loss(classifier, images, labels, batch_statistics):
+    """The loss on distilled images; running statistics stay as they are."""
+    if not batch_statistics:
+        return _loss(classifier, images, labels, training=False)
+    statistics = statistics_of(classifier)
+    loss = _loss(classifier, images, labels, training=True)
+    _restore(statistics)
+    return loss
+
+
+def _restore(statistics):
+    for variable, value in statistics:
+        variable.assign(value)
+
+
+def _estimate(classifier, norms, images):
+    """Running statistics of these images, by one forward pass.
+
+    r <- m r + (1 - m) s from r = 0, divided by 1 - m, is the batch's s.
+    """
+    for norm in norms:
+        for r in (norm.moving_mean, norm.moving_variance):
+            r.assign(tf.zeros(r.shape))
+    classifier(tf.cast(images, tf.float32), training=True)
+    for norm in norms:
+        for r in (norm.moving_mean, norm.moving_variance):
+            r.assign(tf.convert_to_tensor(r) / (1.0 - norm.momentum))
+
+
+def _layers(model):
+    for layer in model.layers:
+        yield from _layers(layer) if isinstance(layer, keras.Model) else (layer,)
+
+
+def _norms(classifier):
+    kind = keras.layers.BatchNormalization
+    return [layer for layer in _layers(classifier) if isinstance(layer, kind)]
+
+
+def _check_dropout(classifier):
+    for layer in _layers(classifier):
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+            raise ValueError(
+                "Expected a classifier without dropout, as "
+                "kerasfer.copies.copy_of(classifier, rate=0.0) makes it. Received: "
+                f"layer {layer.name} of rate {layer.rate}."
+            )
 
 
 def _fresh(variable, seed):

@@ -75,6 +75,8 @@ class Config:
     """tau of InPL's adaptive margin; 0.5 in the paper, off in its code."""
     center_init: Literal["normal", "labeled_mean"] = "labeled_mean"
     """Where the prototypes of ReMoP start."""
+    similarity: Literal["dot", "distance", "cosine"] = "distance"
+    """Of an embedding and a prototype of ReMoP; dot is for 100,000 steps."""
     unit_embedding: bool = True
     """Whether Ada-CM's last layer works on embeddings of length 1, as its code."""
     measured_faces: int = 4096
@@ -155,6 +157,7 @@ def plug_in(config, name, counts):
     return schemes.ReMoP(
         len(counts),
         center_init=config.center_init,
+        similarity=config.similarity,
         unlabeled_factor=1.0,  # lambda_u is the same with and without
     )
 

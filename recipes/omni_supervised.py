@@ -15,8 +15,10 @@ of stages, each a file that is taken as it is while its inputs are the same:
 
 `--only` names what to run, with what it needs; `--primitive`, `--selected` and
 `--distilled` take files of your own. `--config recipes/omni_paper.yaml` has the paper's
-training: flips only, SGD, 25 epochs, VGG-16 on 224 pixels. Without a manifest posed
-faces are the anchor, wild ones the sea, and more wild ones the test "wild".
+training: flips only, SGD, 25 epochs, VGG-16 on 224 pixels. `--anchor RAFDB.csv` takes
+the primitive learner, the selection and the distillation from another data set than the
+one that is trained (its Tables 2 and 3). Without a manifest posed faces are the anchor,
+wild ones the sea, and more wild ones the test "wild".
 """
 
 import dataclasses
@@ -28,15 +30,21 @@ import numpy as np
 from _shared import expressions
 from _shared import faces as data
 from _shared.faces import Faces
-from _shared.kept import load_classifier
 from _shared.omni.config import Omni, config_of
 from _shared.omni.distillation import make_distilled
 from _shared.omni.primitive import make_primitive
 from _shared.omni.selection import make_selection
+from _shared.omni.start import begin
 from _shared.recipe import Recipe
 from _shared.runs import RESULT, claimed
 from _shared.table import by_method, heading, mean_and_deviation
-from _shared.training import Training, build_classifier, frame_options
+from _shared.train import some_faces
+from _shared.training import (
+    Training,
+    build_classifier,
+    estimate_statistics,
+    frame_options,
+)
 
 import kerasfer
 
@@ -64,16 +72,18 @@ def methods(config):
 def run_chain(recipe, config, method, seed, folder, read_test):
     """The stages that a row of the table hangs on, and its training; `select` and
     `distill` are stages alone, without a result."""
-    stages = folder.parent
     base = task_of(config)
     if method == "baseline":
         return recipe.train(config, method, seed, folder, base, read_test)
-    baseline = stages / "baseline"
-    if not config.omni.primitive and not (baseline / RESULT).exists():
-        recipe.train(config, "baseline", seed, baseline, base, read_test)
+    stages, anchor = stages_of(config, folder), anchor_of(config)
+    own = config.omni.anchor is not None
+    learner = stages / ("anchor" if own else "baseline")
+    if not config.omni.primitive and not (learner / RESULT).exists():
+        tested = read_test and not own
+        recipe.train(anchor, "baseline", seed, learner, base, tested)
     with claimed(stages / "stages"):
-        split = base.build_split(config.faces, seed)
-        primitive = make_primitive(stages, config, split, baseline, build_model)
+        split = base.build_split(anchor.faces, seed)
+        primitive = make_primitive(stages, config, split, learner, build_model)
         selected, known = make_selection(stages, config, split, primitive)
         print(", ".join(f"{name} {value:.6g}" for name, value in known.items()))
         given = {"primitive": primitive, "known": known}
@@ -82,7 +92,10 @@ def run_chain(recipe, config, method, seed, folder, read_test):
         elif method != "select":
             teacher = split.labeled if method == "das_anchor" else selected
             name = "distilled_anchor" if method == "das_anchor" else "distilled"
-            images = make_distilled(stages, name, config, teacher, primitive, seed)
+            images = make_distilled(
+                stages, name, config, teacher, primitive, seed,
+                lambda: started(config, method, split).classifier,
+            )  # fmt: skip
             given["distilled"] = images
             if config.patterns and not config.omni.distilled:
                 print_patterns(images.parent, seed)
@@ -90,6 +103,22 @@ def run_chain(recipe, config, method, seed, folder, read_test):
         return None
     task = task_of(config, **given)
     return recipe.train(config, method, seed, folder, task, read_test)
+
+
+def stages_of(config, folder):
+    """Of a run: beside it; of an anchor of its own one for all folds."""
+    folded = kerasfer.data.is_folded(config.faces.protocol)
+    return folder.parent.parent if config.omni.anchor and folded else folder.parent
+
+
+def anchor_of(config):
+    """The config whose labelled faces are the anchor."""
+    if config.omni.anchor is None:
+        return config
+    faces = dataclasses.replace(
+        config.faces, manifest=config.omni.anchor, protocol="all", split=None, test=()
+    )
+    return dataclasses.replace(config, faces=faces)
 
 
 def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
@@ -109,7 +138,7 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
         split = base_split(faces, seed)
         if labeled is None:
             return split
-        both = kerasfer.data.concatenate(split.labeled, labeled)
+        both = kerasfer.data.concatenate(split.labeled, in_classes_of(split, labeled))
         taken = np.isin(split.unlabeled.names, labeled.names)
         rest = split.unlabeled.subset(~taken)
         return dataclasses.replace(split, labeled=both, unlabeled=rest)
@@ -117,9 +146,9 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
     def training_data(
         faces, split, model, seed, mixup_alpha, start_step=0, strategy=None
     ):
-        begins = primitive is not None and config.omni.start == "primitive"
-        if begins and start_step == 0:
-            start_from(model, primitive)
+        if primitive is not None and start_step == 0:
+            names = split.labeled.class_names
+            begin(config.omni, model, primitive, distilled, names)
 
         def mixed(dataset, shard):
             count = len(split.labeled)
@@ -164,6 +193,22 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
     )
 
 
+def in_classes_of(split, selected):
+    """The selected faces with their labels as indices of the split's classes."""
+    names = [selected.class_names[label] for label in selected.labels]
+    unknown = sorted({*names} - {*split.labeled.class_names})
+    if unknown:
+        raise ValueError(
+            f"Selected faces of {', '.join(unknown)}, no class of the labelled faces. "
+            f"Expected classes among {', '.join(split.labeled.class_names)}."
+        )
+    index = {name: k for k, name in enumerate(split.labeled.class_names)}
+    labels = np.array([index[name] for name in names], np.int32)
+    return dataclasses.replace(
+        selected, labels=labels, class_names=split.labeled.class_names
+    )
+
+
 def base_split(faces, seed):
     if faces.manifest is None:
         posed, wild, _ = rendered(faces.rendered_faces)
@@ -197,11 +242,12 @@ def build_model(config, method, split):
     return kerasfer.schemes.Supervised(classifier, **frame_options(config.training))
 
 
-def start_from(model, primitive):
-    """Takes over the primitive learner's weights, for both copies."""
-    weights = load_classifier(primitive / "classifier.keras").get_weights()
-    model.classifier.set_weights(weights)
-    model.inference_classifier.set_weights(weights)
+def started(config, method, split):
+    """The model as its training begins where that does not start from the primitive."""
+    model = build_model(config, method, split)
+    faces = functools.partial(some_faces, config.faces, split)
+    estimate_statistics(config.training, model, faces)
+    return model
 
 
 def print_patterns(folder, seed):

@@ -1,7 +1,8 @@
 r"""A scheme with and without ReMoP, on few labels of which some classes have fewer.
 
     python recipes/remop.py                                        (rendered faces)
-    python recipes/remop.py --config recipes/short.yaml --base supervised fixmatch
+    python recipes/remop.py --config recipes/short.yaml --base supervised fixmatch \
+        --similarity distance --center-init labeled_mean               (in minutes)
     python recipes/remop.py --manifest RAFDB.csv \
         --protocol imbalanced:n1=500,gamma=150 --base supervised fixmatch ada_cm \
         --seeds 0 1 2 --image-size 224 --pad 0.036 --backbone resnet18 \
@@ -9,9 +10,9 @@ r"""A scheme with and without ReMoP, on few labels of which some classes have fe
 
 Epochs, iterations, batch, learning rate and weights are the paper's for RAF-DB; for
 FER+ it has `--epochs 80 --batch-size 32`. That is 100,000 steps: take short.yaml on a
-CPU. Paper (ResNet-18 pretrained on faces, best test
-epoch, 3 seeds): FER+ with n1=1000, gamma=150, overall / mean class: FixMatch 82.0 /
-54.3, with ReMoP 83.0 / 57.1 %.
+CPU, and what fits it: the code's dot product needs the paper's length. Paper (ResNet-18
+pretrained on faces, best test epoch, 3 seeds): FER+ with n1=1000, gamma=150, overall /
+mean class: FixMatch 82.0 / 54.3, with ReMoP 83.0 / 57.1 %.
 
 Rows of its Table 1: each base alone and with ReMoP; the feature classifier without the
 regulariser by `--simplex-weight 0`. Figure 1b is in metrics.csv (`linear_pseudo_f1`,

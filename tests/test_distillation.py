@@ -8,9 +8,18 @@ from conftest import map_classifier, random_faces
 
 from kerasfer import build_classifier
 from kerasfer.checkpoints import Checkpoint
+from kerasfer.copies import copy_of
 from kerasfer.data import from_arrays, synthetic, training_dataset, with_distilled
-from kerasfer.distillation import WEIGHTS, DatasetDistiller, labels_among, load_images
+from kerasfer.distillation import (
+    WEIGHTS,
+    DatasetDistiller,
+    labels_among,
+    load_images,
+    load_steps,
+    take_steps,
+)
 from kerasfer.faces import EXPRESSIONS, resize
+from kerasfer.layers import BatchNormalization
 from kerasfer.schemes import Supervised
 
 NAMES = ("anger", "fear", "neutral")
@@ -44,9 +53,35 @@ def adapted_loss(model):
     return float(tf.reduce_mean(losses))
 
 
+def normalized_classifier():
+    """A smooth one with batch normalisation, whose running statistics are not those of
+    a batch."""
+    images = keras.Input((4, 4, 3))
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(images)
+    x = keras.layers.Conv2D(5, 2)(x)
+    x = BatchNormalization(
+        moving_mean_initializer=keras.initializers.Constant(0.3),
+        moving_variance_initializer=keras.initializers.Constant(0.5),
+    )(x)
+    x = keras.layers.Activation("tanh")(x)
+    embedding = keras.layers.Flatten()(x)
+    logits = keras.layers.Dense(3, name="logits")(embedding)
+    probs = keras.layers.Activation("softmax")(logits)
+    return keras.Model(
+        images, {"embedding": embedding, "logits": logits, "probs": probs}
+    )
+
+
+@pytest.mark.parametrize("batch_statistics", [None, True, False])
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (2, 2), (1, 3)])
-def test_gradients_are_finite_differences(steps, epochs):
-    model = distiller(weights="fixed", steps=steps, epochs=epochs)
+def test_gradients_are_finite_differences(steps, epochs, batch_statistics):
+    options = {"weights": "fixed", "steps": steps, "epochs": epochs}
+    if batch_statistics is None:
+        model = distiller(**options)
+    else:
+        keras.utils.set_random_seed(0)
+        options["batch_statistics"] = batch_statistics
+        model = distiller(normalized_classifier(), **options)
     before = weights_of(model)
     _, end, (by_noise, by_raw) = model.unrolled(IMAGES, LABELS)
     np.testing.assert_allclose(end, adapted_loss(model), rtol=1e-5)
@@ -72,10 +107,21 @@ def test_gradients_are_finite_differences(steps, epochs):
         np.testing.assert_allclose(by_raw.numpy()[t], expected, rtol=1e-2, atol=3e-5)
 
 
-def test_batch_statistics_stay_as_they_were_and_second_derivatives_exist():
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("batch_statistics", [True, False])
+def test_running_statistics_stay_and_second_derivatives_exist(
+    weights, batch_statistics
+):
     classifier = build_classifier("compact", (16, 16, 3), 3)
-    model = DatasetDistiller(classifier, NAMES, num_networks=2)
-    faces = random_faces(6, side=16)
+    model = DatasetDistiller(
+        classifier,
+        NAMES,
+        weights=weights,
+        num_networks=2,
+        batch_statistics=batch_statistics,
+        step_size=2e-3,  # at 0.02 a random network with fixed statistics diverges
+    )
+    faces = random_faces(48, side=16)
     frozen = [v.numpy() for v in classifier.non_trainable_variables]
     _, _, gradients = model.unrolled(faces.images.astype(np.float32), faces.labels)
     for gradient in gradients:
@@ -107,6 +153,54 @@ def test_where_networks_come_from(weights):
             assert (variable.numpy() != first[i]).all()
         else:
             np.testing.assert_array_equal(variable.numpy(), 0.0)
+
+
+def test_a_random_network_has_the_statistics_of_the_faces():
+    """Those of each layer's inputs, with which it normalises; with the statistics of
+    the network it came from it is nearly blind."""
+    classifier = build_classifier("compact", (16, 16, 3), 3)
+    faces = random_faces(32, side=16)
+    images = faces.images.astype(np.float32)
+    model = DatasetDistiller(classifier, NAMES, weights="random")
+    model.draw_network(0, images)
+    assert len(model.norms) > 3
+    inner = classifier.get_layer("compact")
+    x = classifier.get_layer("normalization")(images)
+    for norm in model.norms:
+        inputs = keras.Model(inner.input, norm.input)(x, training=False)
+        inputs = np.asarray(inputs, np.float64).reshape(-1, inputs.shape[-1])
+        spread = inputs.std(0, ddof=1)
+        # The layers before divide by the unbiased deviation here, by the batch's own
+        # when they were estimated: 0.1 % each where a map has 512 entries.
+        mean, variance = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
+        assert (np.abs(mean - inputs.mean(0)) < 1e-2 * spread).all()
+        np.testing.assert_allclose(variance, spread**2, rtol=2e-2)
+
+
+def test_steps_are_taken_as_they_were_learned(tmp_path):
+    model = distiller(weights="fixed", steps=2, epochs=2)
+    trained(model, steps=2)
+    path = tmp_path / "distilled.npz"
+    model.save_images(path)
+    before = weights_of(model)
+    model.adapt()
+    after = weights_of(model)
+    set_weights(model, before)
+    images, labels, _ = load_images(path)
+    take_steps(model.classifier, images, labels, *load_steps(path))
+    for ours, theirs in zip(weights_of(model), after, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+    np.savez(path, images=images, labels=labels, class_names=NAMES)
+    with pytest.raises(ValueError, match="expected step_sizes and steps"):
+        load_steps(path)
+
+
+def test_dropout_is_refused():
+    classifier = build_classifier("compact", (16, 16, 3), 3, dropout=0.5)
+    with pytest.raises(ValueError, match=r"without dropout.*of rate 0\.5"):
+        DatasetDistiller(classifier, NAMES)
+    DatasetDistiller(copy_of(classifier, rate=0.0), NAMES)
 
 
 def trained(model, steps=30, rate=0.05):

@@ -162,6 +162,56 @@ def test_folds_and_other_data_sets(tmp_path):
     assert sorted(pd.concat(tested)) == sorted(f"{row}.png" for row in range(60))
 
 
+@pytest.mark.slow
+def test_an_anchor_of_its_own(tmp_path):
+    """Its classes are others, in another order: selected faces and distilled images are
+    matched by name; the anchor is trained once, its test part is not read."""
+    faces = random_faces(60, side=16)
+    subjects = [f"s{i % 5}" for i in range(60)]
+    own = write_faces(tmp_path / "own", faces, ("anger", "fear", "joy"), subjects)
+    sea = write_faces(tmp_path / "sea", random_faces(40, side=16, seed=1), "abc")
+    anchor = write_faces(
+        tmp_path / "anchor", random_faces(60, side=16, seed=2), ("joy", "fear", "joy")
+    )
+    flags = ["--manifest", own, "--unlabeled", sea, "--protocol", "folds:k=2"]
+    flags += ["--anchor", anchor, "--epochs", 1, "--steps-per-epoch", 2, "--no-report"]
+    flags += ["--batch-size", 4, "--image-size", 16, "--distill-epochs", 6]
+    flags += ["--distill-steps-per-epoch", 0, "--distill-batch", 32]
+    flags += ["--start", "primitive_body", "--learned-steps", "--only", "vas", "das"]
+    code, output = run(*flags, "--out", tmp_path / "runs", recipe="omni_supervised")
+    assert code == 0, output
+    (folder,) = (tmp_path / "runs/omni_supervised").iterdir()
+    assert len([*folder.rglob("anchor/config.yaml")]) == 1
+    result = json.loads((folder / "seed0/anchor/result.json").read_text())
+    assert "accuracy" not in result
+    selected = pd.read_csv(folder / "seed0/selected.csv")
+    assert {*selected["label"]} <= {"fear", "joy"}
+    splits = [pd.read_csv(p, dtype=str) for p in folder.rglob("vas/split.csv")]
+    for split in splits:
+        labels = split[split["part"] == "labeled"].set_index("path")["label"]
+        for path, label in zip(selected["path"], selected["label"], strict=True):
+            (found,) = [name for p, name in labels.items() if p.endswith(f"sea/{path}")]
+            assert found == label
+    assert len(splits) == 2
+    metrics = pd.read_csv(folder / "seed0/distilled/metrics.csv")
+    assert len(metrics) == 6
+
+
+def test_starts():
+    start, build = imported("_shared.omni.start"), imported("kerasfer").build_classifier
+    learner, other = build("compact", (16, 16, 3), 3), build("compact", (16, 16, 3), 3)
+    head = other.get_layer("logits").get_weights()[0]
+    start.start_from(other, learner, with_head=False)
+    np.testing.assert_array_equal(other.get_layer("logits").get_weights()[0], head)
+    for ours, theirs in zip(other.weights[:-2], learner.weights[:-2], strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    start.start_from(other, learner, with_head=True)
+    for ours, theirs in zip(other.weights, learner.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    with pytest.raises(ValueError, match="needs a primitive learner of the same class"):
+        start.start_from(build("compact", (16, 16, 3), 4), learner, with_head=True)
+
+
 def test_other_data_sets_by_hand():
     cross_data = imported("_shared.cross_data")
     images = np.zeros((4, 4, 4, 3), np.uint8)

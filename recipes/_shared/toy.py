@@ -28,7 +28,7 @@ def toy_data(needed, out):
         needed: name -> the flag that it is a value of.
         out: folder below which the faces are rendered, once.
     """
-    kinds = {"manifest": "faces", "backbone_weights": None}
+    kinds = {"manifest": "faces", "anchor": "faces", "backbone_weights": None}
     paths = {}
     for name, flag in needed.items():
         kind = kinds.get(flag, "others")

@@ -134,8 +134,8 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
     training = with_steps(config.training, len(split.labeled), config.faces.batch_size)
     with devices.strategy.scope():
         model = build_model(config, method, split)
-        some_faces = functools.partial(_some_faces, config.faces, split)
-        estimate_statistics(training, model, some_faces)
+        faces = functools.partial(some_faces, config.faces, split)
+        estimate_statistics(training, model, faces)
         compile_model(model, training, task.metrics(split.labeled))
     update = _update(config.faces, split, measured_unlabeled)
     best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
@@ -197,7 +197,7 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
     return _Fitted(model, split, facts, test_scores)
 
 
-def _some_faces(faces, split):
+def some_faces(faces, split):
     """Labelled and unlabelled ones, without a word on their labels."""
     both = kerasfer.data.concatenate(split.labeled, split.unlabeled)
     return data.build_evaluation_data(faces, data.evenly_spaced(both, _SOME))

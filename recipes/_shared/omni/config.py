@@ -21,12 +21,20 @@ class Omni:
     """Of the sea that is kept; the paper keeps 0.0237 of 5.8 million."""
     most_per_class: int | None = None
     """Keeps so many of each class at most, of the largest margins."""
-    start: Literal["pretrained", "primitive"] = "pretrained"
-    """Weights that the final training starts from."""
-    distill_weights: Literal["pretrained_random_head", "fixed", "random"] = (
-        "pretrained_random_head"
-    )
-    """Networks that the images are distilled for."""
+    anchor: pathlib.Path | None = None
+    """A manifest of its own for the primitive learner, the selection and the
+    distillation; None is the labelled faces."""
+    start: Literal["pretrained", "primitive", "primitive_body"] = "pretrained"
+    """Weights that the final training starts from: as the baseline; the primitive
+    learner; or it with a new head."""
+    distill_weights: Literal["pretrained_random_head", "fixed", "random"] | None = None
+    """Networks that the images are distilled for; None: such as `start` begins with."""
+    distill_batch_statistics: bool = True
+    """Whether a distilled step normalises by its own images' statistics, as training
+    does, or by the running ones."""
+    learned_steps: bool = False
+    """Whether DAS begins with steps on the distilled images alone, at the step sizes
+    learned with them."""
     distilled_share: float | None = None
     """Of a labelled batch that distilled images are; None is n / (N + n)."""
     distill_networks: int = 1
@@ -38,18 +46,21 @@ class Omni:
     distill_epochs: int = 60
     """Outer epochs; images are kept every sixth of them."""
     distill_steps_per_epoch: int = 10
-    """Outer steps of an epoch."""
+    """Outer steps of an epoch; 0 is one pass over the faces."""
     distill_batch: int = 64
     """Real faces an outer step."""
     distill_rate: float = 0.01
     """Of the outer Adam, with beta_1 = 0.5."""
+    distill_halved_every: int = 40
+    """Outer epochs after which that rate is halved, again and again; 0 is never."""
     step_size: float = 0.02
     """Inner step sizes at first."""
 
     def __post_init__(self):
         require_within(self, 1e-6, 1, "keep_fraction")
         require_above_0(self, "distill_rate", "step_size")
-        names = ("networks", "steps", "passes", "steps_per_epoch", "batch")
+        require_at_least(self, 0, "distill_halved_every", "distill_steps_per_epoch")
+        names = ("networks", "steps", "passes", "batch")
         require_at_least(self, 1, *(f"distill_{name}" for name in names))
         require_at_least(self, 6, "distill_epochs")
         if self.delta is not None:
@@ -60,7 +71,9 @@ class Omni:
             require_at_least(self, 1, "most_per_class")
 
 
-SELECTION = ("primitive", "selected", "delta", "keep_fraction", "most_per_class")
+SELECTION = (
+    "anchor", "primitive", "selected", "delta", "keep_fraction", "most_per_class",
+)  # fmt: skip
 
 
 def config_of(config, method):
