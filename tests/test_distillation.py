@@ -159,7 +159,7 @@ def test_a_random_network_has_the_statistics_of_the_faces():
     """Those of each layer's inputs, with which it normalises; with the statistics of
     the network it came from it is nearly blind."""
     classifier = build_classifier("compact", (16, 16, 3), 3)
-    faces = random_faces(32, side=16)
+    faces = random_faces(256, side=16)
     images = faces.images.astype(np.float32)
     model = DatasetDistiller(classifier, NAMES, weights="random")
     model.draw_network(0, images)
@@ -171,9 +171,9 @@ def test_a_random_network_has_the_statistics_of_the_faces():
         inputs = np.asarray(inputs, np.float64).reshape(-1, inputs.shape[-1])
         spread = inputs.std(0, ddof=1)
         # The layers before divide by the unbiased deviation here, by the batch's own
-        # when they were estimated: 0.1 % each where a map has 512 entries.
+        # when they were estimated: 0.4 % each where a map has 256 entries.
         mean, variance = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
-        assert (np.abs(mean - inputs.mean(0)) < 1e-2 * spread).all()
+        assert (np.abs(mean - inputs.mean(0)) < 2e-2 * spread).all()
         np.testing.assert_allclose(variance, spread**2, rtol=2e-2)
 
 
