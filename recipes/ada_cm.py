@@ -38,8 +38,10 @@ class Config:
         epochs=20,
         steps_per_epoch=800,
     )
-    beside: tuple[Literal["supervised", "fixmatch"], ...] = ("supervised",)
-    """Schemes to train on the same split for comparison."""
+    beside: tuple[Literal["supervised", "fixmatch", "hog", "linear_probe"], ...] = (
+        "supervised",
+    )
+    """Schemes, and floors without training, on the same split for comparison."""
 
     convention: Literal["code", "paper"] = "code"
     """Of the three flags that are None, where the paper and its code differ."""

@@ -58,6 +58,8 @@ class Config:
     scheme: tuple[str, ...] = ("fixmatch",)
     """Of supervised, pseudo_label, mean_teacher, mixmatch, remixmatch, uda, fixmatch,
     flexmatch, ada_cm, cpe, rul, mek, progressive_teacher; each may have "+plugin"."""
+    beside: tuple[Literal["hog", "linear_probe"], ...] = ()
+    """Floors without training, on the same split for comparison."""
     plugin: tuple[Literal["remop", "abc", "adsh", "inpl"], ...] = ()
     """Plug-ins to add to each scheme."""
     preset: Literal["fer", "paper"] = "fer"
@@ -102,7 +104,8 @@ class Config:
 
 
 def methods(config):
-    return ["+".join([name, *config.plugin]) for name in config.scheme]
+    schemes = ["+".join([name, *config.plugin]) for name in config.scheme]
+    return [*config.beside, *schemes]
 
 
 def build_model(config, method, split):
@@ -180,7 +183,7 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
-    chooses=("scheme", "plugin"),
+    chooses=("beside", "scheme", "plugin"),
     data_options=data_options,
     search_space=search_space,
 )

@@ -30,8 +30,8 @@ class Config:
     faces: Faces = Faces()
     training: Training = Training()
     margin: Margin = Margin()
-    beside: tuple[Literal["supervised"], ...] = ("supervised",)
-    """Schemes to train on the same split for comparison."""
+    beside: tuple[Literal["supervised", "hog", "linear_probe"], ...] = ("supervised",)
+    """Schemes, and floors without training, on the same split for comparison."""
 
 
 def build_model(config, method, split):

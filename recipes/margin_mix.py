@@ -26,11 +26,10 @@ import kerasfer
 class Config:
     faces: Faces = Faces()
     training: Training = Training()
-    beside: tuple[Literal["supervised", "mixmatch", "fixmatch"], ...] = (
-        "supervised",
-        "mixmatch",
-    )
-    """Schemes to train on the same split for comparison."""
+    beside: tuple[
+        Literal["supervised", "mixmatch", "fixmatch", "hog", "linear_probe"], ...
+    ] = ("supervised", "mixmatch")
+    """Schemes, and floors without training, on the same split for comparison."""
     membership: Literal["softmax", "inverse"] = "softmax"
     """Distances to self-labels q: softmax(-D/tau_d), or inverse squares."""
     temperature: float = 0.1

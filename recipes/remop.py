@@ -46,6 +46,8 @@ class Config:
     )
     base: tuple[Literal["supervised", "fixmatch", "ada_cm"], ...] = ("fixmatch",)
     """Schemes that ReMoP is added to."""
+    beside: tuple[Literal["hog", "linear_probe"], ...] = ()
+    """Floors without training, on the same split for comparison."""
     alone: bool = True
     """Whether each base is trained without ReMoP too."""
 
@@ -126,6 +128,7 @@ def remop(config, num_classes):
 
 
 def methods(config):
+    yield from config.beside
     for base in config.base:
         yield from [base, base + _WITH] if config.alone else [base + _WITH]
 
@@ -146,7 +149,7 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
-    chooses=("base", "alone"),
+    chooses=("beside", "base", "alone"),
     search_space=search_space,
 )
 

@@ -8,6 +8,7 @@ import json
 
 from kerasfer.safe_write import written_aside
 
+from .floors import with_largest_class
 from .runs import RESULT, claimed
 from .table import long_table
 
@@ -84,7 +85,7 @@ def tabulated(out, name, write):
     folder = study_folder(out, name)
     with claimed(folder / "tables"):
         entries = read_plan(out, name)
-        long = long_table(_results(out, entries))
+        long = long_table(with_largest_class(_results(out, entries)))
         with written_aside(folder / "results.csv") as aside:
             long.to_csv(aside, index=False, float_format="%.6f")
         return write(entries, long)

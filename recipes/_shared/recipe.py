@@ -8,6 +8,7 @@ from typing import Any
 from . import expressions
 from .devices import devices_of, refuse_workers
 from .flags import parse
+from .floors import FLOORS, run_floor
 from .folds import per_fold
 from .pictures import draw_centroid_shift
 from .runs import RESULT, column_of, reported_errors, slug
@@ -59,6 +60,9 @@ class Recipe:
         return self.train(config, method, seed, folder, read_test=read_test)
 
     def train(self, config, method, seed, folder, task=None, read_test=True):
+        if method in FLOORS:
+            settings = {"method": method, "seed": seed, **self.settings(config)}
+            return run_floor(config, settings, folder, task or self.task, read_test)
         config = self.config_of(config, method)
         return train(
             config,

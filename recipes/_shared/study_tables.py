@@ -11,6 +11,8 @@ from kerasfer.study import (
     summarize,
 )
 
+from .floors import LARGEST
+
 _TITLES = {
     BEST_VALIDATION: "best on validation",
     "last": "last epoch",
@@ -51,15 +53,17 @@ def shown_tables(entries):
 
 
 def side_by_side(long, entries, scale):
-    """Rows are methods; columns the rules that pick the epoch, and what the paired
-    difference to the first method is."""
+    """Rows are the largest class and methods; columns the rules that pick the epoch,
+    and what the paired difference to the first method is."""
     import pandas as pd
 
     present = set(long["method"])
     methods = [m for m in dict.fromkeys(e["method"] for e in entries) if m in present]
+    first = methods[0]
+    methods = [LARGEST, *methods] if LARGEST in present else methods
     honest = long[long["selection"] == BEST_VALIDATION]
     summary, gaps = summarize(long), optimism(long).set_index("method")
-    pairs = paired(honest, methods[0]).set_index("method")
+    pairs = paired(honest, first).set_index("method")
     rows = []
     for method in methods:
         rules = summary[summary["method"] == method].set_index("selection")
@@ -73,7 +77,7 @@ def side_by_side(long, entries, scale):
             row["optimism"] = signed(*gaps.loc[method, ["gap", "se"]], scale)
         if method in pairs.index:
             difference = signed(*pairs.loc[method, ["difference", "se"]], scale)
-            row[f"less {methods[0]}, paired"] = difference
+            row[f"less {first}, paired"] = difference
         rows.append(row)
     return pd.DataFrame(rows).fillna("-")
 
