@@ -30,6 +30,7 @@ import numpy as np
 from _shared import expressions
 from _shared import faces as data
 from _shared.faces import Faces
+from _shared.floors import LARGEST, with_largest_class
 from _shared.omni.config import Omni, config_of
 from _shared.omni.distillation import make_distilled
 from _shared.omni.primitive import make_primitive
@@ -266,14 +267,15 @@ def summarize(results):
     import pandas as pd
 
     rows = []
-    for method, runs in by_method(results):
+    for method, runs in by_method(with_largest_class(results)):
         row = heading(method, runs)
         for name in runs:
             if name.endswith("accuracy") and not name.startswith("val_"):
                 title = name.replace("_", " ") + " %"
                 row[title] = mean_and_deviation(runs[name])
-        row["images"] = round(runs["images"].mean())
-        row["seconds an epoch"] = f"{runs['seconds_per_epoch'].mean():.1f}"
+        if method != LARGEST:
+            row["images"] = round(runs["images"].mean())
+            row["seconds an epoch"] = f"{runs['seconds_per_epoch'].mean():.1f}"
         if "purity" in runs and runs["purity"].notna().all():
             row["selected rightly %"] = mean_and_deviation(runs["purity"])
         rows.append(row)

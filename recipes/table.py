@@ -13,6 +13,7 @@ import pathlib
 
 import tyro
 from _shared.flags import parse
+from _shared.floors import of_runs
 from _shared.paper_table import paper_tables
 from _shared.plan import study_folder, tabulated
 from _shared.runs import reported_errors
@@ -39,7 +40,7 @@ def main():
             )
 
         def write(entries, long):
-            return paper_tables(folder, study, entries, long)
+            return paper_tables(folder, study, entries, of_runs(long))
 
         print(tabulated(config.runs, study.name, write))
 

@@ -33,11 +33,11 @@ def chain(tmp_path_factory):
 def test_the_table_shows_the_chain(chain):
     _, folder, _ = chain
     table = pd.read_csv(folder / "table.csv")
-    assert [*table["method"]] == ["baseline", "vas", "das"]
+    assert [*table["method"]] == ["largest class", "baseline", "vas", "das"]
     selected = pd.read_csv(folder / "seed0/selected.csv")
     # A tenth of the sea: 168 wild faces, those left over by the test "wild".
     assert 17 <= len(selected) <= 20
-    assert [*table["images"]] == [16, 16 + len(selected), 16 + 8]
+    assert [*table["images"]][1:] == [16, 16 + len(selected), 16 + 8]
     assert {"wild accuracy %", "seconds an epoch", "selected rightly %"} <= set(table)
 
 
@@ -152,7 +152,7 @@ def test_folds_and_other_data_sets(tmp_path):
     assert code == 0, output
     (folder,) = (tmp_path / "runs/omni_supervised").iterdir()
     table = pd.read_csv(folder / "table.csv")
-    assert [*table["seeds"]] == [1] and [*table["folds"]] == [3]
+    assert [*table["seeds"]] == [1, 1] and [*table["folds"]] == [3, 3]
     results = [json.loads(p.read_text()) for p in folder.rglob("result.json")]
     assert len(results) == 3
     for result in results:

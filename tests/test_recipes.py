@@ -47,7 +47,8 @@ def test_table_and_folder(finished):
     folder, output = finished
     assert folder.name == f"{folder.parents[2].name}_balanced-labels=12"
     table = list(csv.DictReader((folder / "table.csv").open()))
-    assert [row["method"] for row in table] == ["supervised", "margin_mix"]
+    methods = ["largest class", "supervised", "margin_mix"]
+    assert [row["method"] for row in table] == methods
     assert {row["seeds"] for row in table} == {"2"}
     assert str(folder) in output and "margin_mix" in (folder / "table.md").read_text()
     for seed in (0, 1):
@@ -78,7 +79,8 @@ def test_without_a_manifest_faces_are_rendered(tmp_path):
     assert code == 0, output
     folder = tmp_path / "runs/margin_mix/rendered_balanced-labels=24"
     rows = list(csv.DictReader((folder / "table.csv").open()))
-    assert [row["method"] for row in rows] == ["supervised", "margin_mix"]
+    methods = ["largest class", "supervised", "margin_mix"]
+    assert [row["method"] for row in rows] == methods
     predictions = (folder / "seed0/margin_mix/predictions_test.csv").read_text()
     assert len(predictions.splitlines()) == 1 + 40  # a fifth of 200, and the header
 

@@ -99,6 +99,7 @@ def test_tables(finished):
     markdown = (folder / "tables.md").read_text()
     assert markdown in output and "## few labels: mean class, %" in markdown
     assert re.search(rf"\| plain +\| 2 +\| {cell} ", markdown)
+    assert markdown.index("| largest class") < markdown.index("| plain")
     for title in ("best on test (optimistic)", "optimism", "less plain, paired"):
         assert title in markdown
     latex = (folder / "tables.tex").read_text()

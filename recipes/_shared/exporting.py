@@ -25,6 +25,10 @@ CARD = "MODEL_CARD.md"
 _RENDERED = (
     "Trained on rendered faces (kerasfer, Apache-2.0); no data of third parties."
 )
+_DLIB = (
+    "Weights began as dlib_face_recognition_resnet_model_v1 (Davis King, CC0 1.0), "
+    "trained on about 3 million faces of several data sets."
+)
 
 
 def export_run(config):
@@ -92,6 +96,8 @@ def _licences(config, run):
     """Of the flag, after those that importers store beside the manifests."""
     manifests = [run.config.get(name) for name in ("manifest", "unlabeled")]
     notes = licence_notes(*filter(None, manifests))
+    if run.config.get("backbone") == "dlib_resnet" and run.config["backbone_weights"]:
+        notes = (*notes, _DLIB)
     if config.licence or run.config["manifest"]:
         return (*notes, *config.licence)
     return (*notes, _RENDERED)

@@ -6,6 +6,7 @@ import kerasfer
 
 from . import cross_data
 from . import faces as data
+from .floors import with_largest_class
 from .pictures import draw_confusion
 from .table import by_method, heading, mean_and_deviation
 
@@ -146,7 +147,8 @@ def _accuracies(manifest, probs):
 
 
 def summarize(results):
-    """One row per method: mean and deviation over runs, and the rarest classes.
+    """One row per method: mean and deviation over runs, and the rarest classes; the
+    first is the largest class's.
 
     The error of a rare class is that of its few test images, sqrt(p (1 - p) / n), with
     p the mean accuracy over seeds; more seeds do not make it smaller.
@@ -155,7 +157,7 @@ def summarize(results):
     import pandas as pd
 
     rows = []
-    for method, runs in by_method(results):
+    for method, runs in by_method(with_largest_class(results)):
         row = heading(method, runs)
         for name, title in (
             ("accuracy", "accuracy %"),

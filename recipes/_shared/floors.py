@@ -44,6 +44,11 @@ def with_largest_class(results):
     return [*map(_largest_class, known.values()), *results]
 
 
+def of_runs(long):
+    """A table of results (`kerasfer.study`) without the rows of the largest class."""
+    return long[long["method"] != LARGEST]
+
+
 def _largest_class(result):
     counts = np.array(result["confusion"]).sum(1)
     largest = int(counts.argmax())

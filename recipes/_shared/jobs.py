@@ -39,7 +39,8 @@ def run_all(runs, jobs, logs, done):
                 slot = slots.pop(0)
                 log = logs / f"{run[0]}.log"
                 environment = {"TF_NUM_INTRAOP_THREADS": threads, **_device(slot)}
-                process = _start(_work, (run, log), environment if jobs > 1 else {})
+                arguments = run, log, environment if jobs > 1 else {}
+                process = _start(_work, arguments)
                 live[process.sentinel] = process, run, log, slot
             for sentinel in multiprocessing.connection.wait(list(live)):
                 process, run, log, slot = live.pop(sentinel)
@@ -66,22 +67,28 @@ def _device(slot):
     return {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]}
 
 
-def _start(target, arguments, environment):
-    # TensorFlow does not survive a fork; what it reads at its import is set before.
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        process = multiprocessing.get_context("spawn").Process(
-            target=target, args=arguments, daemon=True
-        )
-        process.start()
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+def _start(target, arguments):
+    process = _context().Process(target=target, args=arguments, daemon=True)
+    process.start()
     return process
 
 
-def _work(run, log):
+def _context():
+    """How runs start: forks of a server that has imported what all of them need, which
+    takes longer than a short run, and has computed nothing. CUDA survives no fork."""
+    cuda = pathlib.Path("/dev/nvidiactl").exists()
+    if cuda or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["tensorflow", "keras", "pandas", "sklearn.manifold"]
+    )
+    return context
+
+
+def _work(run, log, environment):
+    # TensorFlow reads these when it computes for the first time.
+    os.environ.update(environment)
     from .study_file import load_recipe
 
     name, recipe, config, row, seed, folder = run

@@ -8,7 +8,7 @@ import json
 
 from kerasfer.safe_write import written_aside
 
-from .floors import with_largest_class
+from .floors import of_runs, with_largest_class
 from .runs import RESULT, claimed
 from .table import long_table
 
@@ -77,7 +77,8 @@ def read_plan(out, name):
 
 
 def tabulated(out, name, write):
-    """Reads the results of all runs in the plan, then calls `write(entries, long)`.
+    """Reads the results of all runs in the plan, then calls `write(entries, long)`;
+    the largest class is in `long`, and no run, so not in results.csv.
 
     Under a lock: of two processes that end together, the later one reads what both
     have made, and writes last.
@@ -87,7 +88,7 @@ def tabulated(out, name, write):
         entries = read_plan(out, name)
         long = long_table(with_largest_class(_results(out, entries)))
         with written_aside(folder / "results.csv") as aside:
-            long.to_csv(aside, index=False, float_format="%.6f")
+            of_runs(long).to_csv(aside, index=False, float_format="%.6f")
         return write(entries, long)
 
 

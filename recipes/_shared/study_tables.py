@@ -11,7 +11,7 @@ from kerasfer.study import (
     summarize,
 )
 
-from .floors import LARGEST
+from .floors import LARGEST, of_runs
 
 _TITLES = {
     BEST_VALIDATION: "best on validation",
@@ -25,7 +25,7 @@ def write_tables(folder, study, entries, long):
     """Writes tables.md, tables.tex, summary.csv and paired.csv; gives the Markdown."""
     if long.empty:
         return "No run is finished."
-    summary, pairs = summarize(long), paired(long)
+    summary, pairs = summarize(of_runs(long)), paired(of_runs(long))
     for name, table in (("summary", summary), ("paired", pairs)):
         with written_aside(folder / f"{name}.csv") as aside:
             table.to_csv(aside, index=False, float_format="%.6f")

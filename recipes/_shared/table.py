@@ -2,8 +2,6 @@
 
 import math
 
-from .floors import with_largest_class
-
 _FACTS = {
     "method", "seed", "fold", "labels", "epoch", "epochs", "selected_on", "minutes",
     "images", "selections", "strength",
@@ -17,8 +15,7 @@ def report(folder, setting, results, task):
 
     from kerasfer.safe_write import written_aside
 
-    all_results = with_largest_class(results)
-    table = task.summarize(all_results)
+    table = task.summarize(results)
     text = table.to_markdown(index=False)
     with written_aside(folder / "table.csv") as aside:
         table.to_csv(aside, index=False)
@@ -28,7 +25,7 @@ def report(folder, setting, results, task):
     numbers = [n for n in runs if not isinstance(runs[n].iloc[0], (list, dict))]
     with written_aside(folder / "runs.csv") as aside:
         runs[numbers].to_csv(aside, index=False, float_format="%.4f")
-    long = long_table({"setting": setting, **result} for result in all_results)
+    long = long_table({"setting": setting, **result} for result in results)
     with written_aside(folder / "results.csv") as aside:
         long.to_csv(aside, index=False, float_format="%.6f")
     task.draw(folder, results)

@@ -1,0 +1,89 @@
+r"""The best expression model that your labels allow: all of them, then an export.
+
+    pip install -r requirements-faces.txt
+    python recipes/best.py --manifest FACES.csv --out runs
+    python recipes/best.py --manifest FACES.csv --crop arcface --format saved_model onnx
+
+Supervised training on every labelled face of the training part, from dlib's network,
+with a tenth of them held out to choose the epoch. The test part, if the manifest has
+one, is read once. The export, with its preprocessing and a model card, is in the run's
+folder. With few labels and many faces without, look at the schemes first
+(`recipes/baselines.py`); this is what they should beat.
+"""
+
+import dataclasses
+import pathlib
+from typing import Literal
+
+from _shared.faces import Faces
+from _shared.flags import CropName, parse
+from _shared.recipe import Recipe
+from _shared.runs import reported_errors, slug
+from _shared.training import Training, build_classifier, frame_options
+
+import kerasfer
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    faces: Faces = Faces(protocol="all", image_size=80)
+    training: Training = Training(
+        backbone="dlib_resnet",
+        backbone_weights=pathlib.Path("dlib"),
+        normalization="dlib",
+        learning_rate=2e-4,
+        epochs=8,
+        steps_per_epoch=0,
+        ema_decay=0.99,
+        ema_statistics=False,
+        mixed_precision="bfloat16",
+    )
+    beside: tuple[Literal["hog", "linear_probe"], ...] = ()
+    """Floors without training, on the same split for comparison."""
+    format: tuple[Literal["saved_model", "onnx", "litert", "keras"], ...] = (
+        "saved_model",
+    )
+    """What to export; empty is nothing."""
+    crop: CropName | None = None
+    """How the faces were cut out; None takes crop.json beside the manifest, or rendered
+    where faces were rendered."""
+
+
+def methods(config):
+    return [*config.beside, "supervised"]
+
+
+def build_model(config, method, split):
+    classifier = build_classifier(
+        config.training, config.faces.image_shape, split.labeled.num_classes
+    )
+    return kerasfer.schemes.Supervised(classifier, **frame_options(config.training))
+
+
+def export(config, run):
+    """The export of a finished run, beside what it kept; made once."""
+    from _shared.exporting import export_run
+    from export import Config as Export
+
+    out = run / "export"
+    if not out.exists():
+        export_run(Export(run=run, out=out, format=config.format, crop=config.crop))
+    print(f"Model: {out}  (read MODEL_CARD.md in it, and complete it)")
+
+
+RECIPE = Recipe(
+    "best", Config, methods, build_model, chooses=("beside", "format", "crop")
+)
+
+
+def main():
+    config = parse(Config)
+    RECIPE.main()
+    with reported_errors():
+        folder = config.training.out / RECIPE.name / slug(config.faces.name)
+        for seed in config.training.seeds if config.format else ():
+            export(config, folder / f"seed{seed}" / "supervised")
+
+
+if __name__ == "__main__":
+    main()
