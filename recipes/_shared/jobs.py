@@ -81,7 +81,7 @@ def _context():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["tensorflow", "keras", "pandas", "sklearn.manifold"]
+        ["tensorflow", "keras", "pandas"]
     )
     return context
 
