@@ -80,9 +80,7 @@ def _context():
     if cuda or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["tensorflow", "keras", "pandas"]
-    )
+    context.set_forkserver_preload(["tensorflow", "keras", "pandas"])
     return context
 
 
