@@ -217,3 +217,16 @@ def test_units_are_not_tested_on_other_data_sets():
     config = parsed(imported("large_margin_au"), "--test", "other=a.csv")
     with pytest.raises(ValueError, match="--test: other data sets are for expressions"):
         imported("_shared.action_units").build_split(config.faces, seed=0)
+
+
+def test_the_draw_that_is_shown():
+    toy = imported("_shared.toy_clusters")
+    names = [f"{name}, self-labels" for name in toy.SELF_LABELS]
+    # Medians 70 and 80. Draw 0 has one of them and is far from the other one; draw 2 is
+    # off by 2 and 1; draw 3 as far, later.
+    runs = pd.DataFrame(
+        [[70.0, 50.0], [60.0, 80.0], [72.0, 81.0], [69.0, 82.0], [90.0, 79.0]],
+        columns=names,
+    )
+    runs["labelled alone"] = 0.0
+    assert toy.typical(runs) == 2
