@@ -14,14 +14,14 @@ demo: $(VENV)/run
 	$(VENV)/bin/python recipes/margin_mix.py
 
 test: $(VENV)/test lint
-	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
+	$(VENV)/bin/python -m pytest -n 3 --dist worksteal
 
 test-all: $(VENV)/test lint
-	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m "" --durations 15
+	$(VENV)/bin/python -m pytest -n 3 --dist worksteal -m "" --durations 15
 	$(MAKE) test-addons
 
 test-addons: $(ADDONS)/test
-	$(ADDONS)/bin/python -m pytest -n 2 --dist worksteal --durations 15
+	$(ADDONS)/bin/python -m pytest -n 3 --dist worksteal --durations 15
 
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .
