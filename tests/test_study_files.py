@@ -55,6 +55,29 @@ def test_flags_of_the_file_the_setting_the_method_and_the_command_line(tmp_path)
     assert study.needed(["many"]) == {"faces": "manifest", "other": "test"}
 
 
+def test_floors_are_rows_of_their_own_behind_the_methods(tmp_path):
+    study = written(tmp_path, SMALL + "floors: [hog, linear_probe]\n")
+    assert study.methods == ("plain", "fix", "HOG + linear SVM", "linear probe")
+    cells = cells_of(study)
+    rows = [cells["many", name].row for name in study.methods]
+    assert rows == ["supervised", "fixmatch", "hog", "linear_probe"]
+    assert cells["few", "linear probe"].config.beside == ("linear_probe",)
+    with pytest.raises(SystemExit, match="some of hog, linear_probe. Received: knn"):
+        written(tmp_path, SMALL + "floors: [knn]\n")
+
+
+def test_the_papers_studies_of_expressions_have_floors():
+    without = set()
+    for name in NAMES:
+        study = STUDY_FILE.read_study(name)
+        if "HOG + linear SVM" not in study.methods:
+            without.add(name)
+    # Sweeps of one method, action units, rendered faces; the chain has no such rows.
+    sweeps = {"ada_cm_figure3", "remop_figure3", "remop_figure4"}
+    others = {"large_margin_table2", "rendered"}
+    assert without == sweeps | others | {f"omni_table{i}" for i in range(1, 9)}
+
+
 def test_equal_settings_share_a_folder_and_others_do_not(tmp_path):
     few, many, fix = cells_of(written(tmp_path)).values()
     again = cells_of(written(tmp_path), epochs=7)["few", "plain"]

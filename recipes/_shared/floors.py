@@ -23,7 +23,8 @@ from .runs import RESULT
 from .training import build_classifier, set_precision
 
 LARGEST = "largest class"
-FLOORS = ("hog", "linear_probe")
+TITLES = {"hog": "HOG + linear SVM", "linear_probe": "linear probe"}
+FLOORS = tuple(TITLES)
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _HOG_SIDE = 48

@@ -14,8 +14,9 @@
 Published numbers are in percent, or in the file's `unit`. A setting may have `metrics`
 of its own. A method may have a `recipe`, and names the one of its rows that is meant in
 `row` where there are several; `settings` lists those it is run in, if not in all.
-`differs` lists what of the published protocol no flag says; `toy` are flags for
-`--toy`, over recipes/toy.yaml. Everything else is a flag of the recipe.
+`differs` lists what of the published protocol no flag says; `floors: [hog,
+linear_probe]` adds a row of each (`floors.py`); `toy` are flags for `--toy`, over
+recipes/toy.yaml. Everything else is a flag of the recipe.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ import pathlib
 import yaml
 
 from .flags import as_arguments, parse
+from .floors import TITLES
 from .folds import per_fold
 from .published import published_values
 from .recipe import Recipe
@@ -35,7 +37,7 @@ from .runs import slug
 STUDIES = pathlib.Path(__file__).parent.parent / "studies"
 _KEYS = {
     "title", "source", "recipe", "seeds", "metrics", "data", "flags", "settings",
-    "methods", "differs", "toy", "unit",
+    "methods", "differs", "floors", "toy", "unit",
 }  # fmt: skip
 
 
@@ -241,7 +243,20 @@ def read_study(name):
             f"{', '.join(sorted(missing)) or 'none'}; unknown: "
             f"{', '.join(sorted(unknown)) or 'none'}."
         )
-    return Study(path.stem, content)
+    return Study(path.stem, _with_floors(path, content))
+
+
+def _with_floors(path, content):
+    """The content with a method for each of its `floors`, last: differences are to the
+    first one."""
+    floors = content.pop("floors", None) or []
+    if unknown := [floor for floor in floors if floor not in TITLES]:
+        raise SystemExit(
+            f"error: {path}: expected `floors` to be some of {', '.join(TITLES)}. "
+            f"Received: {', '.join(map(str, unknown))}."
+        )
+    rows = {TITLES[floor]: {"row": floor, "beside": [floor]} for floor in floors}
+    return {**content, "methods": {**content["methods"], **rows}}
 
 
 def load_recipe(name, where):
