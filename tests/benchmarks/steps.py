@@ -36,15 +36,15 @@ def our_step(scheme, threshold, theirs, batch, labels):
     backbone = kerasfer.backbones.resnet18(shape)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "resnet18.pth"
-        weights = theirs.network.state_dict()
-        prototypes = weights.pop("prototypes").numpy()
-        theirs.torch.save(weights, path)
+        theirs.torch.save(theirs.network.body.state_dict(), path)
         kerasfer.backbones.load_pytorch(backbone, path)
     classifier = kerasfer.build_classifier(
         backbone, shape, _CLASSES, normalization="imagenet"
     )
-    linear = weights["fc.weight"].numpy().T, weights["fc.bias"].numpy()
-    classifier.get_layer("logits").set_weights(linear)
+    linear = theirs.network.fc
+    classifier.get_layer("logits").set_weights(
+        [linear.weight.detach().numpy().T, linear.bias.detach().numpy()]
+    )
     schemes, options = kerasfer.schemes, {"ema_warmup": False}
     if scheme == "Ada-CM":
         model = schemes.AdaCM(classifier, floor=0.0, initial=threshold, **options)
@@ -53,7 +53,7 @@ def our_step(scheme, threshold, theirs, batch, labels):
     else:
         remop = schemes.ReMoP(_CLASSES)
         model = schemes.FixMatch(classifier, threshold, plug_ins=(remop,), **options)
-        remop.head.set_prototypes(prototypes)
+        remop.head.set_prototypes(theirs.network.prototypes.detach().numpy())
     model.compile(keras.optimizers.Adam(1e-4))
     element = {view: batch[view] for view in ("image", *model.all_views)}
     data = iter(tf.data.Dataset.from_tensors((element, labels)).repeat())
@@ -94,7 +94,8 @@ def measure(modules, scheme, bfloat16, setting):
     labels = rng.integers(0, _CLASSES, _FACES)
     tensors = {view: torch.from_numpy(images) for view, images in batch.items()}
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if bfloat16 else "float32")
-    theirs = pytorch.Step(modules, scheme, _CLASSES, 0.0, bfloat16)
+    network = pytorch.resnet18(modules, _CLASSES)
+    theirs = pytorch.Step(modules, network, scheme, 0.0, bfloat16)
     # Statistics move with the look at confidences: both start after it.
     theirs.threshold = threshold_of(theirs, tensors)
     theirs.average.load_state_dict(theirs.network.state_dict())
@@ -127,7 +128,7 @@ def main():
 
     modules = pytorch.load()
     for bfloat16 in (False, True):
-        for scheme in pytorch.SCHEMES:
+        for scheme in ("FixMatch", "Ada-CM", "ReMoP"):
             setting = ", a thread an operation" if per_step else ""
             if modules is None:
                 print(f"| {scheme} step | - | {pytorch.ABSENT} | - | 1 |")

@@ -26,6 +26,8 @@ _BENCHMARKS = (
     ("scaling.py",),
     ("steps.py",),
     ("steps.py", "--threads", "step"),
+    ("fine_tuning.py",),
+    ("fine_tuning.py", "--threads", "step"),
     ("overhead.py",),
     ("precision.py",),
     ("detection.py",),
