@@ -17,6 +17,7 @@ from contract_cases import (
     WITH_BATCH_STATISTICS,
     Everything,
 )
+from rotation import often
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.checkpoints import Checkpoint
@@ -30,7 +31,7 @@ from kerasfer.schemes import (
 )
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
+@pytest.fixture(params=often(PAIRS), ids="-".join)
 def pair(request):
     return request.param
 
@@ -45,7 +46,7 @@ def scheme(pair):
     return SCHEMES[pair[0]]
 
 
-@pytest.fixture(params=SCHEMES)
+@pytest.fixture(params=often(SCHEMES))
 def any_scheme(request):
     return SCHEMES[request.param]
 
@@ -210,7 +211,7 @@ def _initial_scale(scale):
     return {"initial_scale": scale}
 
 
-@pytest.fixture(params=EACH_ONCE, ids="-".join)
+@pytest.fixture(params=often(EACH_ONCE), ids="-".join)
 def any_pair(request):
     """Every scheme, and every plug-in."""
     if request.param[0] == "rul":

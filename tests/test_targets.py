@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contract_cases import PLUG_INS, SCHEMES
+from rotation import often
 from test_contract import build, dataset, faces_of, fit
 
 from kerasfer.data import evaluation_dataset
@@ -108,7 +109,7 @@ def test_no_target_comes_from_the_balanced_head(name):
 @pytest.mark.parametrize(
     "plug_in", ["abc", "adsh", "inpl", "inpl_no_margin", "remop_at_once"]
 )
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", often(SCHEMES))
 def test_a_plug_in_changes_the_training_or_is_refused(scheme, plug_in):
     try:
         model = build(SCHEMES[scheme], PLUG_INS[plug_in])

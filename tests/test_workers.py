@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from recipe_runs import RECIPES, imported, parsed, run, write_noise
+from rotation import of_this_commit
 from test_resume import assert_same_run, folder_of
 from workers import run_two, two_workers
 
@@ -21,6 +22,7 @@ REST = [
     if scheme not in contract_cases.WITH_BATCH_STATISTICS
     and f"{scheme}-{plug_in}" not in FIRST
 ]
+REST = of_this_commit(REST)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""Of many like cases a share is taken, by the hash of the commit: each in its turn.
+
+`KERASFER_TESTS=all` takes all of them. What is tested in `make test-all` is never less
+than a third; commits in a row cover the rest.
+"""
+
+import functools
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+
+def often(cases, parts=3):
+    """All cases; those that are not of this commit's share are marked as slow."""
+    chosen = of_this_commit(cases, parts)
+    return [
+        case if case in chosen else pytest.param(case, marks=pytest.mark.slow)
+        for case in cases
+    ]
+
+
+def of_this_commit(cases, parts=3):
+    """Every `parts`-th case, beginning at a place that depends on the commit."""
+    cases = list(cases)
+    if os.environ.get("KERASFER_TESTS") == "all":
+        return cases
+    return cases[_turn() % parts :: parts]
+
+
+@functools.cache
+def _turn():
+    """A number of the commit; 0 where there is no repository."""
+    root = pathlib.Path(__file__).parents[1]
+    command = ["git", "-C", root, "rev-parse", "--verify", "HEAD"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    return int(said.stdout[:8], 16)
