@@ -23,7 +23,15 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["kerasfer", "kerasfer.*"]),
+    packages=[
+        *find_packages(include=["kerasfer", "kerasfer.*"]),
+        *("kerasfer.recipes", "kerasfer.data_prep"),
+    ],
+    package_dir={"kerasfer.recipes": "recipes", "kerasfer.data_prep": "data_prep"},
+    package_data={
+        "kerasfer.experiments.report": ["*.html"],
+        "kerasfer.recipes": ["*.yaml", "studies/*.yaml", "notebooks/*.ipynb"],
+    },
     python_requires=">=3.10",
     install_requires=requirements("requirements.txt"),
     extras_require={

@@ -12,9 +12,10 @@ is not public: the validation part is called test here, as papers use it.
 import csv
 
 import numpy as np
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import found_below
+
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import found_below
 
 LABELS = {
     "0": "neutral",

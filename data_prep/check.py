@@ -43,7 +43,7 @@ class Config:
 def main():
     config = tyro.cli(Config, description=__doc__)
     try:
-        from checking.program import run
+        from kerasfer.preparation.checking.program import run
 
         sys.exit(1 if run(config) else 0)
     except (ValueError, OSError) as error:

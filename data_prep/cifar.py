@@ -11,11 +11,11 @@ which can run any code, and is refused.
 import functools
 
 import numpy as np
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import found_below
 
 from kerasfer.faces import cv2
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import found_below
 
 _PIXELS = 3 * 32 * 32
 

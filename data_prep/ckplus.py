@@ -14,9 +14,9 @@ subject (`--protocol folds:k=10` of the recipes).
 import dataclasses
 import functools
 
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import found_below
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import found_below
 
 LABELS = {
     "0": "neutral",

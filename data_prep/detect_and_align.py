@@ -81,7 +81,7 @@ class Config:
 def main():
     config = tyro.cli(Config, description=__doc__)
     try:
-        from align.program import run
+        from kerasfer.preparation.aligning.program import run
 
         run(config)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ def main():
     ours, _, of_beam = "\0".join(sys.argv[1:]).partition("\0--\0")
     config = tyro.cli(Config, args=_flags(ours), description=__doc__)
     try:
-        from align.program import run
+        from kerasfer.preparation.aligning.program import run
 
         run(config, functools.partial(_on_beam, _flags(of_beam)))
     except KeyboardInterrupt:
@@ -38,8 +38,9 @@ def _on_beam(flags, config, settings, missing):
     from kerasfer.optional import require
 
     beam = require("apache_beam", "This program", "-r requirements-beam.txt")
-    from align.beam import AlignShards
     from apache_beam.options.pipeline_options import PipelineOptions
+
+    from kerasfer.preparation.aligning.beam import AlignShards
 
     with beam.Pipeline(options=PipelineOptions(flags)) as pipeline:
         (

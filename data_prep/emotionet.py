@@ -16,9 +16,9 @@ import csv
 import dataclasses
 import re
 
-from importing import program
-from importing.data_set import DataSet, Face, Rejected
-from importing.source import images_below
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected
+from kerasfer.preparation.importing.source import images_below
 
 _UNKNOWN = "999"
 _NUM_UNITS = 60

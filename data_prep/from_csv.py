@@ -12,10 +12,9 @@ import csv
 import dataclasses
 import pathlib
 
-from importing import program
-from importing.data_set import DataSet, Face
-
 from kerasfer.licences import licence_notes
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
 
 
 @dataclasses.dataclass(frozen=True)

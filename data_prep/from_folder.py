@@ -13,9 +13,9 @@ happy, ...) become their names; other classes keep theirs.
 import dataclasses
 import functools
 
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import images_below
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import images_below
 
 _MEANINGS = ("class", "split", "subject", "-")
 _SPLITS = {"training": "train", "val": "validation", "unlabelled": "unlabeled"}

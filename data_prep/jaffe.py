@@ -7,9 +7,9 @@ one training part; papers test on all of it after training elsewhere, or leave o
 person out (`--protocol leave_one_subject_out` of the recipes).
 """
 
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import images_below
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import images_below
 
 LABELS = {
     "AN": "anger",

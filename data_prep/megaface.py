@@ -9,9 +9,9 @@ images: then only those are taken. The large-margin paper's sea is its first sub
 about 311,000 faces.
 """
 
-from importing import program
-from importing.data_set import DataSet
-from importing.identities import faces
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet
+from kerasfer.preparation.importing.identities import faces
 
 DATA_SET = DataSet(
     name="MegaFace",

@@ -8,9 +8,9 @@ ones, folders of persons, or a .lst of number, identity and path beside the imag
 sea of omni-supervised FER is 5.8 million of its faces: take `--output tfrecord`.
 """
 
-from importing import program
-from importing.data_set import DataSet
-from importing.identities import faces
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet
+from kerasfer.preparation.importing.identities import faces
 
 DATA_SET = DataSet(
     name="MS-Celeb-1M",

@@ -11,9 +11,9 @@ and age of the person, for metrics by subgroup.
 import dataclasses
 import functools
 
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import found_below
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import found_below
 
 # The label file's numbers; others number from 0, or in another order.
 LABELS = {

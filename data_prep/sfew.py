@@ -13,9 +13,9 @@ alignments.
 import dataclasses
 import functools
 
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import images_below
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import images_below
 
 LABELS = {
     "Angry": "anger",

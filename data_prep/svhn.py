@@ -12,11 +12,11 @@ import functools
 import zlib
 
 import scipy.io.matlab
-from importing import program
-from importing.data_set import DataSet, Face
-from importing.source import found_below
 
 from kerasfer.faces import cv2
+from kerasfer.preparation.importing import program
+from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.importing.source import found_below
 
 _DAMAGED = (
     KeyError,

@@ -19,12 +19,11 @@ import dataclasses
 import math
 from typing import Literal
 
-from _shared.faces import Faces
-from _shared.flags import require_above_0, require_at_least, require_within
-from _shared.recipe import Recipe
-from _shared.training import Training, build_classifier, frame_options
-
 import kerasfer
+from kerasfer.experiments.data import Faces
+from kerasfer.experiments.flags import require_above_0, require_at_least, require_within
+from kerasfer.experiments.recipe import Recipe
+from kerasfer.experiments.training import Training, build_classifier, frame_options
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,12 +18,12 @@ import dataclasses
 from typing import Literal
 
 import numpy as np
-from _shared.faces import Faces
-from _shared.flags import require_at_least
-from _shared.recipe import Recipe
-from _shared.training import Training, build_classifier, frame_options
 
 import kerasfer
+from kerasfer.experiments.data import Faces
+from kerasfer.experiments.flags import require_at_least
+from kerasfer.experiments.recipe import Recipe
+from kerasfer.experiments.training import Training, build_classifier, frame_options
 
 # Name -> class of kerasfer.schemes, by name: --help needs no TensorFlow.
 SCHEMES = {

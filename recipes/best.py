@@ -15,13 +15,12 @@ import dataclasses
 import pathlib
 from typing import Literal
 
-from _shared.faces import Faces
-from _shared.flags import CropName, parse
-from _shared.recipe import Recipe
-from _shared.runs import reported_errors, slug
-from _shared.training import Training, build_classifier, frame_options
-
 import kerasfer
+from kerasfer.experiments.data import Faces
+from kerasfer.experiments.flags import CropName, parse
+from kerasfer.experiments.recipe import Recipe
+from kerasfer.experiments.runs import reported_errors, slug
+from kerasfer.experiments.training import Training, build_classifier, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +61,8 @@ def build_model(config, method, split):
 
 def export(config, run):
     """The export of a finished run, beside what it kept; made once."""
-    from _shared.exporting import export_run
-    from export import Config as Export
+    from kerasfer.experiments.exporting import export_run
+    from kerasfer.recipes.export import Config as Export
 
     out = run / "export"
     if not out.exists():

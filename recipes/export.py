@@ -17,8 +17,9 @@ import pathlib
 from typing import Literal
 
 import tyro
-from _shared.flags import CropName, parse
-from _shared.runs import reported_errors
+
+from kerasfer.experiments.flags import CropName, parse
+from kerasfer.experiments.runs import reported_errors
 
 Format = Literal["saved_model", "onnx", "litert", "keras"]
 
@@ -45,7 +46,7 @@ class Config:
 def main():
     config = parse(Config)
     with reported_errors():
-        from _shared.exporting import export_run
+        from kerasfer.experiments.exporting import export_run
 
         differences = export_run(config)
         for form, difference in differences.items():

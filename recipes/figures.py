@@ -20,15 +20,14 @@ import dataclasses
 import pathlib
 from typing import Literal
 
-from _shared.flags import (
+import kerasfer
+from kerasfer.experiments.flags import (
     parse,
     require_above_0,
     require_at_least,
     require_within,
 )
-from _shared.runs import reported_errors
-
-import kerasfer
+from kerasfer.experiments.runs import reported_errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +74,8 @@ class Config:
 
 def draw_toy(config):
     import matplotlib.pyplot as plt
-    from _shared import toy_clusters
 
+    from kerasfer.experiments.figures import toy_clusters
     from kerasfer.safe_write import written_aside
 
     draws = toy_clusters.draws(config.toy_seeds)
@@ -92,7 +91,7 @@ def draw_toy(config):
 
 
 def draw_embeddings(config, name, sets, width, title):
-    from _shared import embedding_figures
+    from kerasfer.experiments.figures import embeddings as embedding_figures
 
     snapshots = [
         embedding_figures.train(set_name, manifest, config, width)

@@ -17,12 +17,11 @@ numbers stand in the README.
 import dataclasses
 from typing import Literal
 
-from _shared.faces import Faces
-from _shared.margin import Margin, config_for, scheme_options, search_space
-from _shared.recipe import Recipe
-from _shared.training import Training, build_classifier, frame_options
-
 import kerasfer
+from kerasfer.experiments.data import Faces
+from kerasfer.experiments.margin import Margin, config_for, scheme_options, search_space
+from kerasfer.experiments.recipe import Recipe
+from kerasfer.experiments.training import Training, build_classifier, frame_options
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,18 +20,17 @@ weights, cluster rule and annotations the paper at hand does not give.
 import dataclasses
 from typing import Literal
 
-from _shared import action_units
-from _shared.faces import Faces
-from _shared.margin import Margin, config_for, scheme_options, search_space
-from _shared.recipe import Recipe
-from _shared.training import (
+import kerasfer
+from kerasfer.experiments.data import Faces
+from kerasfer.experiments.margin import Margin, config_for, scheme_options, search_space
+from kerasfer.experiments.recipe import Recipe
+from kerasfer.experiments.tasks import action_units
+from kerasfer.experiments.training import (
     Training,
     build_classifier,
     classifier_options,
     frame_options,
 )
-
-import kerasfer
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,27 +27,27 @@ import types
 from typing import Literal
 
 import numpy as np
-from _shared import expressions
-from _shared import faces as data
-from _shared.faces import Faces
-from _shared.floors import LARGEST, with_largest_class
-from _shared.omni.config import Omni, config_of
-from _shared.omni.distillation import make_distilled
-from _shared.omni.primitive import make_primitive
-from _shared.omni.selection import make_selection
-from _shared.omni.start import begin
-from _shared.recipe import Recipe
-from _shared.runs import RESULT, claimed
-from _shared.table import by_method, heading, mean_and_deviation
-from _shared.train import some_faces
-from _shared.training import (
+
+import kerasfer
+from kerasfer.experiments import data
+from kerasfer.experiments.data import Faces
+from kerasfer.experiments.floors import LARGEST, with_largest_class
+from kerasfer.experiments.omni.config import Omni, config_of
+from kerasfer.experiments.omni.distillation import make_distilled
+from kerasfer.experiments.omni.primitive import make_primitive
+from kerasfer.experiments.omni.selection import make_selection
+from kerasfer.experiments.omni.start import begin
+from kerasfer.experiments.recipe import Recipe
+from kerasfer.experiments.runs import RESULT, claimed
+from kerasfer.experiments.table import by_method, heading, mean_and_deviation
+from kerasfer.experiments.tasks import expressions
+from kerasfer.experiments.train import some_faces
+from kerasfer.experiments.training import (
     Training,
     build_classifier,
     estimate_statistics,
     frame_options,
 )
-
-import kerasfer
 
 ONLY = Literal["select", "distill", "baseline", "vas", "das", "das_anchor"]
 _POSED_SHARE, _WILD_TEST_SHARE = 0.3, 0.2
@@ -252,7 +252,7 @@ def started(config, method, split):
 
 
 def print_patterns(folder, seed):
-    from _shared.omni.patterns import learnable
+    from kerasfer.experiments.omni.patterns import learnable
 
     found = learnable(folder, seed)
     print(

@@ -17,8 +17,9 @@ import pathlib
 from typing import Literal
 
 import tyro
-from _shared.flags import CropName, parse, require_at_least, require_within
-from _shared.runs import reported_errors
+
+from kerasfer.experiments.flags import CropName, parse, require_at_least, require_within
+from kerasfer.experiments.runs import reported_errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Config:
 def main():
     config = parse(Config)
     with reported_errors():
-        from _shared.prediction.program import predict
+        from kerasfer.experiments.prediction.program import predict
 
         predict(config)
 

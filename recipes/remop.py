@@ -23,12 +23,11 @@ regulariser by `--simplex-weight 0`. Figure 1b is in metrics.csv (`linear_pseudo
 import dataclasses
 from typing import Literal
 
-from _shared.faces import Faces
-from _shared.flags import require_at_least, require_within
-from _shared.recipe import Recipe
-from _shared.training import Training, build_classifier, frame_options
-
 import kerasfer
+from kerasfer.experiments.data import Faces
+from kerasfer.experiments.flags import require_at_least, require_within
+from kerasfer.experiments.recipe import Recipe
+from kerasfer.experiments.training import Training, build_classifier, frame_options
 
 _WITH = "+remop"
 

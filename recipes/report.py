@@ -12,8 +12,9 @@ import dataclasses
 import pathlib
 
 import tyro
-from _shared.flags import parse
-from _shared.runs import reported_errors
+
+from kerasfer.experiments.flags import parse
+from kerasfer.experiments.runs import reported_errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Config:
 def main():
     config = parse(Config)
     with reported_errors():
-        from _shared.report.run import write_run_report
-        from _shared.report.study import rewritten_study_report
+        from kerasfer.experiments.report.run import write_run_report
+        from kerasfer.experiments.report.study import rewritten_study_report
 
         if (config.folder / "plan.json").exists():
             path = rewritten_study_report(config.folder, config.out)

@@ -5,9 +5,9 @@ r"""A study: methods x settings x seeds of a YAML file, its results and tables.
     python recipes/study.py remop_table3 --toy         (rendered faces, minutes)
     python recipes/study.py my_study.yaml --seeds 0 1 2 -- --epochs 5
 
-A study is a file of `recipes/studies/`, by its name, or one of your own (its form
-stands in `recipes/_shared/study_file.py`). What follows `--` are flags for every run,
-which win over the file's. Each run is a process of its own in a folder below `--out`
+A study is a file of `recipes/studies/`, by its name, or one of your own (its form:
+`kerasfer/experiments/study/file.py`). What follows `--` are flags for every run, which
+win over the file's. Each run is a process of its own in a folder below `--out`
 that its settings name: finished ones are taken as they are, also by other studies,
 failed ones reported and tried again by the same command, and several such commands may
 work on one `--out` at a time.
@@ -24,15 +24,16 @@ import sys
 
 import tyro
 import yaml
-from _shared.flags import parse, require_at_least
-from _shared.jobs import last_line, run_all
-from _shared.plan import add_to_plan, study_folder, tabulated
-from _shared.progress import count_bar
-from _shared.report.study import write_study_report
-from _shared.runs import RESULT, reported_errors, slug
-from _shared.study_file import read_study
-from _shared.study_tables import write_tables
-from _shared.toy import toy_data, toy_flags
+
+from kerasfer.experiments.flags import parse, require_at_least
+from kerasfer.experiments.progress import count_bar
+from kerasfer.experiments.report.study import write_study_report
+from kerasfer.experiments.runs import RESULT, reported_errors, slug
+from kerasfer.experiments.study.file import read_study
+from kerasfer.experiments.study.jobs import last_line, run_all
+from kerasfer.experiments.study.plan import add_to_plan, study_folder, tabulated
+from kerasfer.experiments.study.tables import write_tables
+from kerasfer.experiments.study.toy import toy_data, toy_flags
 
 
 @dataclasses.dataclass(frozen=True)

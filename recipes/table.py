@@ -12,12 +12,13 @@ import dataclasses
 import pathlib
 
 import tyro
-from _shared.flags import parse
-from _shared.floors import of_runs
-from _shared.paper_table import paper_tables
-from _shared.plan import study_folder, tabulated
-from _shared.runs import reported_errors
-from _shared.study_file import read_study
+
+from kerasfer.experiments.flags import parse
+from kerasfer.experiments.floors import of_runs
+from kerasfer.experiments.runs import reported_errors
+from kerasfer.experiments.study.file import read_study
+from kerasfer.experiments.study.paper_table import paper_tables
+from kerasfer.experiments.study.plan import study_folder, tabulated
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,11 +21,11 @@ import shlex
 import sys
 from typing import Literal
 
-from _shared.flags import parse, require_at_least
-from _shared.runs import reported_errors
-from _shared.study_file import load_recipe
-from _shared.tuning import Search
-from _shared.tuning_report import report
+from kerasfer.experiments.flags import parse, require_at_least
+from kerasfer.experiments.runs import reported_errors
+from kerasfer.experiments.study.file import load_recipe
+from kerasfer.experiments.tuning.report import report
+from kerasfer.experiments.tuning.search import Search
 
 
 @dataclasses.dataclass(frozen=True)

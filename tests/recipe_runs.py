@@ -10,6 +10,7 @@ import tempfile
 
 from conftest import random_faces
 
+from kerasfer.experiments import flags
 from kerasfer.faces import cv2
 
 RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
@@ -45,7 +46,6 @@ def _main(command, output, cwd):
     os.chdir(cwd)
     os.environ["COLUMNS"] = "200"
     sys.argv = command
-    sys.path[0:0] = [str(pathlib.Path(command[0]).parent)]
     runpy.run_path(command[0], run_name="__main__")
 
 
@@ -61,15 +61,10 @@ def write_noise(folder):
 
 
 def imported(name):
-    """A recipe, or a module of `_shared`, as a module."""
-    sys.path.insert(0, str(RECIPES))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(RECIPES))
+    """A recipe as a module."""
+    return importlib.import_module(f"kerasfer.recipes.{name}")
 
 
 def parsed(recipe, *arguments):
     """The config that flags make."""
-    flags = imported("_shared.flags")
     return flags.parse(recipe.Config, list(map(str, arguments)))

@@ -13,6 +13,8 @@ from kerasfer.augment import ops
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.checkpoints import Checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
+from kerasfer.experiments import optimizers
+from kerasfer.experiments import training as training_flags
 from kerasfer.faces import cv2
 from kerasfer.metrics import PerAUF1
 from kerasfer.plug_ins import ReMoP
@@ -32,7 +34,7 @@ NAMES = ["lamb", "rectified_adam", "novograd"]
 def asked_for(*flags):
     """The optimiser of flags, of recipes."""
     training = parsed(imported("baselines"), "--steps-per-epoch", 2, *flags).training
-    return imported("_shared.optimizers").build_optimizer(training)
+    return optimizers.build_optimizer(training)
 
 
 def fit(model, start_epoch=0, epochs=3, callbacks=()):
@@ -84,11 +86,10 @@ def test_a_recipe_says_so_in_one_line(tmp_path):
 
 
 def test_flags_that_do_not_go_together():
-    training = imported("_shared.training").Training
     with pytest.raises(ValueError, match="--lookahead goes around lamb.*adam"):
-        training(lookahead=True)
+        training_flags.Training(lookahead=True)
     with pytest.raises(ValueError, match="float16 needs --optimizer adam or sgd"):
-        training(optimizer="lamb", mixed_precision="float16")
+        training_flags.Training(optimizer="lamb", mixed_precision="float16")
 
 
 @with_addons

@@ -206,12 +206,12 @@ def test_beam_without_its_package(tmp_path):
     (tmp_path / "a.png").write_bytes(cv2.imencode(".png", np.zeros((9, 9, 3)))[1])
     (tmp_path / "apache_beam.py").write_text("raise ImportError('none here')")
     code = (
-        "import runpy, sys; sys.path[:0] = sys.argv[1:3]; "
-        "sys.argv = ['x', sys.argv[2], sys.argv[2] + '/out', '--detector', 'none']; "
-        "runpy.run_module('detect_and_align_beam', run_name='__main__')"
+        "import runpy, sys; sys.path[:0] = sys.argv[1:]; "
+        "sys.argv = ['x', sys.argv[1], sys.argv[1] + '/out', '--detector', 'none']; "
+        "runpy.run_module('kerasfer.data_prep.detect_and_align_beam', None, '__main__')"
     )
     process = subprocess.run(
-        [sys.executable, "-c", code, str(DATA_PREP), str(tmp_path)],
+        [sys.executable, "-c", code, str(tmp_path)],
         capture_output=True,
         text=True,
     )

@@ -13,8 +13,8 @@ from recipe_runs import imported, run, write_noise
 import kerasfer
 from kerasfer.alignment import CROPS
 from kerasfer.calibration import with_temperature
+from kerasfer.experiments import exporting
 
-exporting = imported("_shared.exporting")
 export = imported("export")
 NAMES = ("anger", "fear", "neutral")
 GENDERS = ("f", "m", "")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kerasfer.data import read_manifest
+from kerasfer.data_prep import fer2013
 from kerasfer.faces import EXPRESSIONS, cv2, read_image
 
 SCRIPT = pathlib.Path(__file__).parent.parent / "data_prep/fer2013.py"
@@ -116,11 +117,6 @@ def ferplus_rows(*votes, first="path"):
     ],
 )
 def test_rules_of_ferplus(votes, majority, plurality):
-    sys.path.insert(0, str(SCRIPT.parent))
-    try:
-        import fer2013
-    finally:
-        sys.path.pop(0)
     for rule, expected in (("majority", majority), ("plurality", plurality)):
         if expected is None:
             with pytest.raises(fer2013.Rejected):

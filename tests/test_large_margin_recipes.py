@@ -10,6 +10,8 @@ import yaml
 from recipe_runs import RECIPES, imported, parsed, run
 
 from kerasfer.action_units import EMOTIONET
+from kerasfer.experiments import margin, tasks
+from kerasfer.experiments.figures import toy_clusters
 from kerasfer.faces import read_image
 
 QUICK = ["--epochs", 3, "--steps-per-epoch", 2, "--batch-size", 4, "--image-size", 16]
@@ -140,7 +142,6 @@ def test_the_paper_s_setting(recipe):
     assert (config.training.backbone, config.faces.image_size) == ("alexnet", 227)
     assert config.training.normalization == "per_plane"
     assert config.training.ema_decay == 0 and config.training.weight_decay == 0
-    margin = imported("_shared.margin")
     epochs = {
         method: margin.config_for(config, method).training.epochs
         for method in ("supervised", "center_supervised", "large_margin_ssl")
@@ -163,7 +164,7 @@ def test_margin_flags_reach_the_scheme(flags, expected):
     module = imported("large_margin")
     config = parsed(module, *flags)
     (method,) = config.margin.methods
-    split = imported("_shared.expressions").build_split(
+    split = tasks.expressions.build_split(
         parsed(module, "--rendered-faces", 200, "--protocol", "all").faces, 0
     )
     margin = module.build_model(config, method, split).margin
@@ -176,9 +177,9 @@ def test_the_toy_of_the_supplement(tmp_path):
     flags = ["--figure", "toy", "--toy-seeds", 3, "--out", tmp_path]
     code, output = run(*flags, recipe="figures")
     assert code == 0, output
-    picture = read_image(tmp_path / "toy.png")
+    picture = read_image(tmp_path / "toy_clusters.png")
     assert picture.shape[1] > 800 and picture.std() > 10
-    table = (tmp_path / "toy.md").read_text()
+    table = (tmp_path / "toy_clusters.md").read_text()
     assert "3 draws" in table and "overlapping" in table and "possible" in table
 
 
@@ -195,15 +196,14 @@ def test_embeddings_of_the_supplement(tmp_path):
 
 
 def test_the_toy_by_hand():
-    toy = imported("_shared.toy_clusters")
-    points = toy.draw_points(distance=60.0, seed=0)
-    for way in toy.SELF_LABELS.values():
+    points = toy_clusters.draw_points(distance=60.0, seed=0)
+    for way in toy_clusters.SELF_LABELS.values():
         q, classifier = way(points)
         np.testing.assert_array_equal(q > 0.5, points.truth)
         assert classifier.score(points.fresh, points.fresh_truth) == 1.0
-    q, _ = toy.by_pseudo_labels(toy.draw_points(distance=1.0, seed=0))
+    q, _ = toy_clusters.by_pseudo_labels(toy_clusters.draw_points(distance=1.0, seed=0))
     assert set(q) == {0.0, 1.0}
-    q, _ = toy.by_memberships(toy.draw_points(distance=1.0, seed=0))
+    q, _ = toy_clusters.by_memberships(toy_clusters.draw_points(distance=1.0, seed=0))
     assert ((q > 0) & (q < 1)).all()
 
 
@@ -216,12 +216,11 @@ def test_the_yaml_names_every_choice_that_is_not_the_paper_s():
 def test_units_are_not_tested_on_other_data_sets():
     config = parsed(imported("large_margin_au"), "--test", "other=a.csv")
     with pytest.raises(ValueError, match="--test: other data sets are for expressions"):
-        imported("_shared.action_units").build_split(config.faces, seed=0)
+        tasks.action_units.build_split(config.faces, seed=0)
 
 
 def test_the_draw_that_is_shown():
-    toy = imported("_shared.toy_clusters")
-    names = [f"{name}, self-labels" for name in toy.SELF_LABELS]
+    names = [f"{name}, self-labels" for name in toy_clusters.SELF_LABELS]
     # Medians 70 and 80. Draw 0 has one of them and is far from the other one; draw 2 is
     # off by 2 and 1; draw 3 as far, later.
     runs = pd.DataFrame(
@@ -229,4 +228,4 @@ def test_the_draw_that_is_shown():
         columns=names,
     )
     runs["labelled alone"] = 0.0
-    assert toy.typical(runs) == 2
+    assert toy_clusters.typical(runs) == 2

@@ -10,8 +10,12 @@ import pytest
 from conftest import random_faces
 from recipe_runs import RECIPES, imported, parsed, run
 
+import kerasfer
 from kerasfer.data import from_arrays
 from kerasfer.distillation import load_images
+from kerasfer.experiments import cross_data, optimizers
+from kerasfer.experiments import training as training_flags
+from kerasfer.experiments.omni import patterns, start
 from kerasfer.faces import cv2, read_image
 
 FLAGS = ["--rendered-faces", 300, "--protocol", "balanced:labels=16", "--epochs", 2]
@@ -198,7 +202,7 @@ def test_an_anchor_of_its_own(tmp_path):
 
 
 def test_starts():
-    start, build = imported("_shared.omni.start"), imported("kerasfer").build_classifier
+    build = kerasfer.build_classifier
     learner, other = build("compact", (16, 16, 3), 3), build("compact", (16, 16, 3), 3)
     head = other.get_layer("logits").get_weights()[0]
     start.start_from(other, learner, with_head=False)
@@ -213,7 +217,6 @@ def test_starts():
 
 
 def test_other_data_sets_by_hand():
-    cross_data = imported("_shared.cross_data")
     images = np.zeros((4, 4, 4, 3), np.uint8)
     other = from_arrays(images, [0, 1, 2, 1], class_names=("fear", "awe", "joy"))
     probs = {"joy": [0.2, 0.1], "anger": [0.7, 0.6], "fear": [0.1, 0.3]}
@@ -244,9 +247,8 @@ def test_the_paper_s_setting():
         224,
         0.0,
     )
-    flags = imported("_shared.training")
-    training = flags.with_steps(training, num_labeled=100, batch_size=32)
-    rate = imported("_shared.optimizers").learning_rate(training)
+    training = training_flags.with_steps(training, num_labeled=100, batch_size=32)
+    rate = optimizers.learning_rate(training)
     # 4 steps an epoch: a tenth from the 41st step on.
     rates = [float(rate(step)) for step in (0, 39, 40, 80)]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-5], rtol=1e-5)
@@ -263,7 +265,7 @@ def test_patterns_and_their_control(tmp_path):
             labels=np.arange(3),
             class_names=np.array(["a", "b", "c"]),
         )
-    found = imported("_shared.omni.patterns").learnable(tmp_path)
+    found = patterns.learnable(tmp_path)
     # Noise that hardly changes is known again: no sign of any pattern.
     assert found["patterns_accuracy"] > 0.6 and found["patterns_control"] > 0.6
     assert read_image(tmp_path / "patterns.png").std() > 10

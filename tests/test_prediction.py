@@ -12,14 +12,13 @@ from recipe_runs import imported, parsed, run
 
 from kerasfer.alignment import CROPS
 from kerasfer.detection import Face
+from kerasfer.experiments import flags
+from kerasfer.experiments.prediction import frames, marking, program
 from kerasfer.export import Description
 from kerasfer.export.formats import write
 from kerasfer.faces import cv2, read_image
 
 NAMES = ("anger", "fear", "neutral")
-frames = imported("_shared.prediction.frames")
-marking = imported("_shared.prediction.marking")
-program = imported("_shared.prediction.program")
 predict = imported("predict")
 
 
@@ -222,7 +221,7 @@ def test_flags_that_cannot_be(flags, message, capsys, monkeypatch):
 
 
 def test_the_crops_of_the_flags_are_those_there_are():
-    names = typing.get_args(imported("_shared.flags").CropName)
+    names = typing.get_args(flags.CropName)
     assert set(names) == set(CROPS)
 
 

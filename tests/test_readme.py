@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from conftest import dense_classifier, random_faces
 from pytorch_files import save
-from recipe_runs import RECIPES, imported
 
 import kerasfer
 from kerasfer.action_units import EMOTIONET
 from kerasfer.data.synthetic import render
+from kerasfer.experiments.study import file as study_file
+from kerasfer.experiments.study import tables
 from kerasfer.export import Description
 from kerasfer.export.formats import write
 from kerasfer.faces import EXPRESSIONS, cv2
@@ -74,10 +75,9 @@ def test_quick_start(tmp_path, monkeypatch):
     np.testing.assert_allclose(np.sum(probs), 1, rtol=1e-5)
 
 
-def test_the_table_of_results_is_made_by_the_study(monkeypatch, tmp_path):
+def test_the_table_of_results_is_made_by_the_study(tmp_path):
     """Of the numbers in docs/measured, by the code that `recipes/study.py` runs."""
-    monkeypatch.syspath_prepend(str(RECIPES))
-    study = imported("_shared.study_file").read_study("rendered")
+    study = study_file.read_study("rendered")
     long = pd.read_csv(README.parent / "docs/measured/rendered_results.csv")
     long = long.astype({"fold": object}).fillna({"fold": ""})
     entries = [
@@ -86,8 +86,10 @@ def test_the_table_of_results_is_made_by_the_study(monkeypatch, tmp_path):
         for method in study.methods
         if setting in study.settings_of(method)
     ]
-    write = imported("_shared.study_tables").write_tables
-    made = [_plain(x) for x in write(tmp_path, study, entries, long).splitlines()]
+    made = [
+        _plain(x)
+        for x in tables.write_tables(tmp_path, study, entries, long).splitlines()
+    ]
     rows = [line for line in made if line.startswith("|") and "---" not in line]
     assert len(rows) > 20
     written = {_plain(line) for line in README.read_text().splitlines()}

@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 from conftest import dense_classifier, random_faces
 from html_page import Page
-from recipe_runs import imported, run, write_noise
+from recipe_runs import run, write_noise
 
 from kerasfer.callbacks import TensorBoardPictures
 from kerasfer.data import evaluation_dataset, training_dataset
+from kerasfer.experiments.report import run as report_run
 from kerasfer.schemes import Supervised
 
 FLAGS = [
@@ -108,7 +109,7 @@ def test_a_page_without_faces(finished, tmp_path):
 
 
 def test_the_page_is_the_same_each_time(finished, tmp_path):
-    write = imported("_shared.report.run").write_run_report
+    write = report_run.write_run_report
     first, second = (write(finished, path=tmp_path / f"{n}.html") for n in range(2))
     assert first.read_bytes() == second.read_bytes()
 

@@ -7,13 +7,15 @@ import pytest
 import tensorflow as tf
 from recipe_runs import imported, parsed, run
 
-SELECTIONS = imported("_shared.selections")
+import kerasfer
+from kerasfer.experiments import selections
+from kerasfer.experiments import training as training_flags
 
 
 def measured(rules, values, last_epochs=2):
     """Test scores as a run of as many epochs measures them."""
     left = iter(values)
-    scores = SELECTIONS.TestScores(rules, len(values), last_epochs, lambda: next(left))
+    scores = selections.TestScores(rules, len(values), last_epochs, lambda: next(left))
     callback = scores.callback()
     for epoch in range(len(values)):
         callback.on_epoch_end(epoch, {})
@@ -49,7 +51,7 @@ def test_the_first_of_equal_epochs_is_the_best():
 )
 def test_the_test_part_is_read_no_more_than_a_rule_needs(rules, read):
     asked = []
-    scores = SELECTIONS.TestScores(rules, 4, 2, lambda: {"accuracy": len(asked)})
+    scores = selections.TestScores(rules, 4, 2, lambda: {"accuracy": len(asked)})
     for epoch in range(4):
         scores.callback().on_epoch_end(epoch, {})
         asked.append(epoch)
@@ -73,14 +75,14 @@ def test_written_once_and_only_if_something_was_measured(tmp_path):
 
 def test_a_run_that_goes_on_forgets_a_corrected_data_set(tmp_path):
     scored = {"accuracy": 0.5, "ckplus_accuracy": 0.25, "ckplus_mean_class_accuracy": 0}
-    before = SELECTIONS.TestScores(("best_test",), 2, 2, lambda: scored, {"ckplus": 1})
+    before = selections.TestScores(("best_test",), 2, 2, lambda: scored, {"ckplus": 1})
     before.callback().on_epoch_end(0, {})
     state = before.get_state()
     rules = ("mean_last", "best_test")
-    same = SELECTIONS.TestScores(rules, 2, 2, lambda: scored, {"ckplus": 1})
+    same = selections.TestScores(rules, 2, 2, lambda: scored, {"ckplus": 1})
     same.set_state(state)
     assert same.by_epoch == {1: scored}
-    other = SELECTIONS.TestScores(rules, 2, 2, lambda: scored, {"ckplus": 2})
+    other = selections.TestScores(rules, 2, 2, lambda: scored, {"ckplus": 2})
     other.set_state(state)
     assert other.by_epoch == {1: {"accuracy": 0.5}}
     other.callback().on_epoch_end(1, {})
@@ -95,13 +97,13 @@ def test_a_run_that_goes_on_forgets_a_corrected_data_set(tmp_path):
 
 @pytest.mark.parametrize("precision", ["off", "bfloat16", "float16"])
 def test_the_flag_sets_what_is_built(precision):
-    recipe, training = imported("remop"), imported("_shared.training")
+    recipe = imported("remop")
     config = parsed(recipe, "--mixed-precision", precision, "--jit-compile")
     try:
-        training.set_precision(config.training)
-        classifier = training.build_classifier(config.training, (16, 16, 3), 3)
-        model = imported("kerasfer").schemes.Supervised(classifier)
-        training.compile_model(model, config.training, [])
+        training_flags.set_precision(config.training)
+        classifier = training_flags.build_classifier(config.training, (16, 16, 3), 3)
+        model = kerasfer.schemes.Supervised(classifier)
+        training_flags.compile_model(model, config.training, [])
     finally:
         keras.mixed_precision.set_global_policy("float32")
     policy = "float32" if precision == "off" else f"mixed_{precision}"

@@ -4,9 +4,9 @@ import pytest
 import yaml
 from recipe_runs import RECIPES, imported
 
-STUDY_FILE = imported("_shared.study_file")
-PUBLISHED = imported("_shared.published")
-TOY = imported("_shared.toy")
+from kerasfer.experiments.study import file as study_file
+from kerasfer.experiments.study import published, toy
+
 NAMES = sorted(path.stem for path in (RECIPES / "studies").glob("*.yaml"))
 
 SMALL = """
@@ -25,14 +25,9 @@ methods:
 """
 
 
-@pytest.fixture(autouse=True)
-def recipes_are_importable(monkeypatch):
-    monkeypatch.syspath_prepend(str(RECIPES))
-
-
 def written(folder, text=SMALL):
     (folder / "small.yaml").write_text(text)
-    return STUDY_FILE.read_study(folder / "small.yaml")
+    return study_file.read_study(folder / "small.yaml")
 
 
 def cells_of(study, data=(("faces", "a.csv"), ("other", "b.csv")), **overrides):
@@ -69,7 +64,7 @@ def test_floors_are_rows_of_their_own_behind_the_methods(tmp_path):
 def test_the_papers_studies_of_expressions_have_floors():
     without = set()
     for name in NAMES:
-        study = STUDY_FILE.read_study(name)
+        study = study_file.read_study(name)
         if "HOG + linear SVM" not in study.methods:
             without.add(name)
     # Sweeps of one method, action units, rendered faces; the chain has no such rows.
@@ -96,12 +91,12 @@ def test_published_numbers(tmp_path):
     }
     assert study.published_values("many", "plain") == {}
     metrics = ("a", "b", "c")
-    read = PUBLISHED.published_values("1.5+-.2/-/3", metrics, "here")
+    read = published.published_values("1.5+-.2/-/3", metrics, "here")
     assert read == {"a": (1.5, 0.2, "1.5 ± .2"), "c": (3.0, None, "3")}
     with pytest.raises(SystemExit, match="here: expected published numbers as in"):
-        PUBLISHED.published_values("about 5", metrics, "here")
+        published.published_values("about 5", metrics, "here")
     with pytest.raises(SystemExit, match="numbers than metrics: 1/2/3/4"):
-        PUBLISHED.published_values("1/2/3/4", metrics, "here")
+        published.published_values("1/2/3/4", metrics, "here")
 
 
 @pytest.mark.parametrize(
@@ -133,12 +128,12 @@ def test_errors_of_a_study_file(tmp_path, old, new, error):
 
 def test_an_unknown_study_names_the_known_ones():
     with pytest.raises(SystemExit, match="no study remop_table9. .*remop_table3"):
-        STUDY_FILE.read_study("remop_table9")
+        study_file.read_study("remop_table9")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_study_file_is_accepted_by_its_recipes(name):
-    study = STUDY_FILE.read_study(name)
+    study = study_file.read_study(name)
     needed = study.needed(study.settings)
     assert set(needed) == set(study.content.get("data", {}))
     paths = {data: f"{data}.csv" for data in needed}
@@ -149,12 +144,12 @@ def test_every_study_file_is_accepted_by_its_recipes(name):
             cells += study.cells(paths, {}, [setting], study.methods)
     for cell in cells:
         # Nothing but where the data are differs from what the file says.
-        differing = PUBLISHED.differences(
+        differing = published.differences(
             [{"method": "", "settings": cell.settings, "printed": cell.printed}]
         )
         assert all("$" in line for line in differing), differing
     toys = study.cells(
-        {}, TOY.toy_flags(study) | {"manifest": "m.csv"}, study.settings, study.methods
+        {}, toy.toy_flags(study) | {"manifest": "m.csv"}, study.settings, study.methods
     )
     assert {cell.config.faces.image_size for cell in toys} == {16}
 
@@ -168,7 +163,7 @@ def test_every_table_of_the_papers_has_a_study_file():
     assert set(tables) <= set(NAMES)
     for name in tables:
         if "figure" not in name:
-            study = STUDY_FILE.read_study(name)
+            study = study_file.read_study(name)
             known = [study.published_values(s, m)
                      for m in study.methods for s in study.settings]  # fmt: skip
             assert sum(map(bool, known)) >= 1, name
@@ -176,7 +171,7 @@ def test_every_table_of_the_papers_has_a_study_file():
 
 def test_published_numbers_of_some_rows():
     def shares(name, setting, method):
-        values = STUDY_FILE.read_study(name).published_values(setting, method)
+        values = study_file.read_study(name).published_values(setting, method)
         return [pytest.approx(v) for row in values.values() for v in row[:2] if v]
 
     found = shares("remop_table3", "500, 150", "FixMatch + ReMoP")
@@ -184,7 +179,7 @@ def test_published_numbers_of_some_rows():
     assert shares("ada_cm_table2", "SFEW, 400", "Ada-CM") == [0.5243, 0.0067]
     assert shares("ada_cm_table3", "1000 labels", "MarginMix") == [0.6647]
     assert shares("omni_table8", "VGG-F", "VAS") == [1625]
-    au = STUDY_FILE.read_study("large_margin_table2")
+    au = study_file.read_study("large_margin_table2")
     values = au.published_values("EmotioNet", "AlexNet, supervised")
     assert "f1" not in values and values["f1_AU25"] == (
         pytest.approx(0.885),

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import Page
-from recipe_runs import RECIPES, imported, run, write_noise
+from recipe_runs import RECIPES, run, write_noise
 from rotation import of_this_commit
+
+from kerasfer.experiments.study import file as study_file
+from kerasfer.experiments.study import jobs, paper_table, plan, tables, toy
 
 STUDY = """
 title: two methods
@@ -236,7 +239,6 @@ def test_bad_arguments(folder, arguments, error):
 
 
 def test_jobs_take_turns_on_the_devices(monkeypatch):
-    jobs = imported("_shared.jobs")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     taken = [jobs._device(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)]
     assert taken == ["2", "5", "2"]
@@ -258,7 +260,7 @@ def test_jobs_take_turns_on_the_devices(monkeypatch):
 )
 def test_what_a_failed_run_said(tmp_path, said, shown):
     (tmp_path / "run.log").write_text(said)
-    assert imported("_shared.jobs").last_line(tmp_path / "run.log") == shown
+    assert jobs.last_line(tmp_path / "run.log") == shown
 
 
 @pytest.mark.slow
@@ -284,12 +286,10 @@ def toys(tmp_path_factory):
     "name",
     of_this_commit(sorted(p.stem for p in (RECIPES / "studies").glob("*_*.yaml"))),
 )
-def test_every_table_of_the_papers_runs_end_to_end(name, toys, monkeypatch):
+def test_every_table_of_the_papers_runs_end_to_end(name, toys):
     """As `recipes/study.py NAME --toy` and `recipes/table.py NAME` do, on rendered
     faces, in this process; of methods that differ in a number, the first alone."""
-    monkeypatch.syspath_prepend(str(RECIPES))
-    plan, toy = imported("_shared.plan"), imported("_shared.toy")
-    read = imported("_shared.study_file").read_study(name)
+    read = study_file.read_study(name)
     data = toy.toy_data(read.needed(read.settings), toys)
     cells = read.cells(data, toy.toy_flags(read), read.settings, read.methods)
     cells = {(c.setting, c.recipe.name, c.row): c for c in reversed(cells)}.values()
@@ -298,8 +298,8 @@ def test_every_table_of_the_papers_runs_end_to_end(name, toys, monkeypatch):
     folder = plan.study_folder(toys, name)
 
     def write(entries, long):
-        imported("_shared.study_tables").write_tables(folder, read, entries, long)
-        return imported("_shared.paper_table").paper_tables(folder, read, entries, long)
+        tables.write_tables(folder, read, entries, long)
+        return paper_table.paper_tables(folder, read, entries, long)
 
     assert "## What differs from the published protocol" in plan.tabulated(
         toys, name, write

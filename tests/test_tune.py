@@ -14,6 +14,9 @@ import pandas as pd
 import pytest
 from recipe_runs import RECIPES, imported, parsed, run
 
+from kerasfer.experiments import flags
+from kerasfer.experiments.tuning import report as tuning_report
+from kerasfer.experiments.tuning import search
 from kerasfer.faces import read_image
 
 FLAGS = ["--rendered-faces", 120, "--protocol", "balanced:labels=16", "--epochs", 2]
@@ -141,7 +144,6 @@ def test_a_package_that_is_missing(tmp_path):
 
 @pytest.mark.parametrize("name", RECIPE_NAMES)
 def test_every_recipe_has_a_space_within_what_its_flags_allow(name):
-    flags = imported("_shared.flags")
     recipe = imported(name).RECIPE
     base = recipe.config()
     hp = keras_tuner.HyperParameters()
@@ -162,32 +164,30 @@ def test_every_recipe_has_a_space_within_what_its_flags_allow(name):
 
 
 @pytest.mark.parametrize("algorithm", ["random", "bayesian", "grid"])
-def test_algorithms(monkeypatch, tmp_path, capsys, algorithm):
+def test_algorithms(monkeypatch, tmp_path, algorithm):
     """A search of beta whose trials train nothing: 0.5 is the best."""
-    monkeypatch.syspath_prepend(str(RECIPES))
-    tuning, recipe = imported("_shared.tuning"), imported("remop").RECIPE
+    recipe = imported("remop").RECIPE
     config = imported("tune").Config(
         recipe="remop", trials=5, algorithm=algorithm, space=("beta",), out=tmp_path
     )
-    search = tuning.Search(config, recipe, recipe.config())
+    tuned = search.Search(config, recipe, recipe.config())
 
     def score(hp, trial_id):
         return 1 - abs(hp.get("beta") - 0.5)
 
-    monkeypatch.setattr(search, "score", score)
-    tuner = search.run()
-    best = imported("_shared.tuning_report").report(search, tuner)
-    tried = pd.read_csv(search.folder / "trials.csv")
+    monkeypatch.setattr(tuned, "score", score)
+    tuner = tuned.run()
+    best = tuning_report.report(tuned, tuner)
+    tried = pd.read_csv(tuned.folder / "trials.csv")
     assert set(tried["beta"]) <= {0.1, 0.3, 0.5, 0.7, 0.9}
     if algorithm == "grid":
         assert tried["beta"].is_unique and len(tried) == 5
     closest = min(tried["beta"], key=lambda beta: abs(beta - 0.5))
     assert best.get("beta") == pytest.approx(closest)
-    assert search.flags(best) == ["--beta", str(closest)]
+    assert tuned.flags(best) == ["--beta", str(closest)]
 
 
 def test_a_value_without_a_field_is_refused():
-    flags = imported("_shared.flags")
     config = imported("remop").Config()
     changed = flags.with_values(config, {"beta": 0.25, "epochs": 3})
     assert (changed.beta, changed.training.epochs) == (0.25, 3)

@@ -14,6 +14,8 @@ from rotation import of_this_commit
 from test_resume import assert_same_run, folder_of
 from workers import run_two, two_workers
 
+from kerasfer.experiments import devices, locking
+
 PROGRAM = pathlib.Path(__file__).parent / "trained_by_workers.py"
 FIRST = ["fixmatch-everything", "margin_mix-alone", "ada_cm-alone", "flexmatch-alone"]
 REST = [
@@ -103,9 +105,8 @@ class Told:
     ],
 )
 def test_a_worker_that_cannot_help_says_why(number, message, tmp_path):
-    opened = imported("_shared.opened").opened
     with pytest.raises(SystemExit, match=message):
-        with opened(tmp_path / "run", {}, True, Told(number)):
+        with locking.opened(tmp_path / "run", {}, True, Told(number)):
             pass
     assert not (tmp_path / "run").exists()
 
@@ -113,15 +114,13 @@ def test_a_worker_that_cannot_help_says_why(number, message, tmp_path):
 def test_a_worker_writes_into_a_folder_of_its_own(tmp_path):
     checkpoint = tmp_path / "run/checkpoints/epoch-000003"
     checkpoint.mkdir(parents=True)
-    opened = imported("_shared.opened").opened
-    with opened(tmp_path / "run", {"seed": 1}, True, Told(3)) as run:
+    with locking.opened(tmp_path / "run", {"seed": 1}, True, Told(3)) as run:
         assert run.folder != tmp_path / "run" and run.result is None
         assert (run.folder / "checkpoints/epoch-000003").is_dir()
     assert not run.folder.exists() and checkpoint.exists()
 
 
 def test_flags_of_devices_that_cannot_be(monkeypatch):
-    devices = imported("_shared.devices")
     monkeypatch.delenv("TF_CONFIG", raising=False)
     monkeypatch.delenv("SLURM_PROCID", raising=False)
     recipe = imported("baselines")

@@ -1,0 +1,4 @@
+"""What runs a recipe: flags, data, training, run folders, reports, studies, searches.
+
+Nothing that trains a model imports from here.
+"""

@@ -1,0 +1,100 @@
+"""What a finished run keeps, so that export and report need nothing but its folder."""
+
+import numpy as np
+
+from kerasfer.experiments import data
+from kerasfer.safe_write import written_aside
+
+CLASSIFIER = "classifier.keras"
+SAMPLES = "samples.npz"
+VALIDATION = "predictions_validation.csv"
+EMBEDDING = "embedding.csv"
+SHOWN, SHOWN_FACES = "shown_faces.csv", "shown_faces"
+
+_NUM_SAMPLES = 32
+_NUM_INSPECTED, _NUM_SHOWN = 512, 12
+
+
+def keep_for_export(folder, faces, task, model, split):
+    """Writes the evaluated classifier, its predictions on validation faces, and a few
+    of these as it takes them, to compare an export on.
+
+    Returns:
+        facts for the result: how the outputs are called, and how many faces were in
+        each part.
+    """
+    with written_aside(folder / CLASSIFIER) as aside:
+        model.inference_classifier.save(aside)
+    task.write_validation(folder / VALIDATION, faces, model, split)
+    some = data.evenly_spaced(split.validation, _NUM_SAMPLES)
+    batches = [images for images, _ in data.build_evaluation_data(faces, some)]
+    with written_aside(folder / SAMPLES) as aside:
+        np.savez(aside, images=np.concatenate(batches))
+    parts = ("labeled", "unlabeled", "validation", "test")
+    return {
+        "outputs": list(task.names_of(split)),
+        "faces": {name: len(getattr(split, name)) for name in parts},
+    }
+
+
+def load_classifier(path):
+    """A classifier of `classifier.save`, with the layers that this package knows."""
+    import keras
+
+    import kerasfer.layers  # noqa: F401 (registers them)
+
+    return keras.models.load_model(path)
+
+
+def keep_for_report(folder, faces, task, model, split):
+    """Writes embeddings of validation faces in the plane, and a few faces: validation
+    faces that the model is surely wrong on, unlabelled ones that it is surest and least
+    sure of. None of the test part: who looks at its errors begins to fit them."""
+    import pandas as pd
+
+    from kerasfer.figures import FEWEST_POINTS, plane
+
+    some = data.evenly_spaced(split.validation, _NUM_INSPECTED)
+    seen = task.inspect(faces, model, some)
+    if len(some) >= FEWEST_POINTS:
+        points = plane(seen.embeddings)
+        table = pd.DataFrame({"path": some.names, "kind": task.kinds(some)})
+        table[["x", "y"]] = points
+        with written_aside(folder / EMBEDDING) as aside:
+            table.to_csv(aside, index=False, float_format="%.4f")
+    groups = {"errors on validation faces": (some, seen, seen.surest_errors)}
+    if len(split.unlabeled):
+        some = data.evenly_spaced(split.unlabeled, _NUM_INSPECTED)
+        seen = task.inspect(faces, model, some)
+        groups["surest unlabelled faces"] = (some, seen, seen.surest)
+        groups["least sure unlabelled faces"] = (some, seen, seen.least_sure)
+    _write_shown(folder, groups)
+
+
+def _write_shown(folder, groups):
+    import pandas as pd
+
+    from kerasfer.faces import cv2
+
+    rows = []
+    (folder / SHOWN_FACES).mkdir(exist_ok=True)
+    for group, (manifest, seen, choose) in groups.items():
+        said, known = seen.said, seen.known
+        for i in choose(_NUM_SHOWN):
+            file = f"{SHOWN_FACES}/{len(rows):03d}.png"
+            picture = cv2.cvtColor(seen.images[i], cv2.COLOR_RGB2BGR)
+            with written_aside(folder / file) as aside:
+                cv2.imencode(".png", picture)[1].tofile(aside)
+            rows.append(
+                {
+                    "group": group,
+                    "file": file,
+                    "path": manifest.names[i],
+                    "said": said[i],
+                    "known": known[i],
+                    "confidence": round(float(seen.confidence[i]), 4),
+                }
+            )
+    columns = ["group", "file", "path", "said", "known", "confidence"]
+    with written_aside(folder / SHOWN) as aside:
+        pd.DataFrame(rows, columns=columns).to_csv(aside, index=False)

@@ -1,0 +1,120 @@
+"""What a recipe is made of, and its main program: every method on every seed."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from kerasfer.experiments.devices import devices_of, refuse_workers
+from kerasfer.experiments.flags import parse
+from kerasfer.experiments.floors import FLOORS, run_floor
+from kerasfer.experiments.folds import per_fold
+from kerasfer.experiments.pictures import draw_centroid_shift
+from kerasfer.experiments.runs import RESULT, column_of, reported_errors, slug
+from kerasfer.experiments.table import report
+from kerasfer.experiments.tasks import expressions
+from kerasfer.experiments.train import train
+
+# Which runs there are and where, not how one is made.
+_ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
+_ELSEWHERE += ("data_workers",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A recipe, for its own main program, for studies and for the tuner."""
+
+    name: str
+    """Of its file, and of a folder below `--out`."""
+    config: type
+    """Dataclass of flags, with `faces` and `training`."""
+    methods: Callable
+    """config -> names of methods, in the order of the table."""
+    build_model: Callable
+    """(config, method, split) -> model, not compiled."""
+    chooses: tuple[str, ...] = ()
+    """Fields of the config that choose methods; one run does not hang on them."""
+    task: Any = expressions
+    """Module `expressions` or `action_units`: data, metrics, results."""
+    data_options: Callable = lambda config: {}
+    """config -> further keywords of `train`."""
+    config_of: Callable = lambda config, method: config
+    """(config, method) -> the config for that method."""
+    search_space: Callable = lambda hp, config: {}
+    """(Keras Tuner's hyperparameters, config) -> name of a field -> value to try."""
+    chain: Callable | None = None
+    """(recipe, config, method, seed, folder, read_test) -> result, where a run has
+    stages."""
+
+    def run(self, config, method, seed, folder, read_test=True):
+        """One training; its result, from the folder if it is finished already.
+
+        Args:
+            config: of a fold, where there are folds.
+            folder: of the run.
+            read_test: whether the test part is read; a search must not.
+        """
+        if self.chain is not None:
+            refuse_workers(config.training, f"The chain of {self.name}")
+            return self.chain(self, config, method, seed, folder, read_test)
+        return self.train(config, method, seed, folder, read_test=read_test)
+
+    def train(self, config, method, seed, folder, task=None, read_test=True):
+        if method in FLOORS:
+            settings = {"method": method, "seed": seed, **self.settings(config)}
+            return run_floor(config, settings, folder, task or self.task, read_test)
+        config = self.config_of(config, method)
+        return train(
+            config,
+            {"method": method, "seed": seed, **self.settings(config)},
+            folder,
+            self.build_model,
+            task or self.task,
+            read_test=read_test,
+            **self.data_options(config),
+        )
+
+    def settings(self, config):
+        """How runs are made, as one flat dict of what YAML can hold."""
+        settings = dataclasses.asdict(config)
+        for group in [n for n in settings if isinstance(settings[n], dict)]:
+            settings.update(settings.pop(group))
+        return {
+            name: _written(value)
+            for name, value in settings.items()
+            if name not in (*_ELSEWHERE, *self.chooses)
+        }
+
+    def main(self):
+        """The main program: runs in `<out>/<recipe>/<data>_<protocol>/seed<k>/`."""
+        config = parse(self.config)
+        with reported_errors():
+            folder = config.training.out / self.name / slug(config.faces.name)
+            results = []
+            for seed in config.training.seeds:
+                for fold, fold_config in per_fold(config):
+                    for method in dict.fromkeys(self.methods(config)):
+                        run_folder = folder / f"seed{seed}" / fold / method
+                        result = self.run(fold_config, method, seed, run_folder)
+                        if result is not None:
+                            results.append({**result, "fold": fold})
+            if results and devices_of(config.training).is_chief:
+                report(folder, config.faces.name, results, self.task)
+                _draw_shifts(folder)
+
+
+def _written(value):
+    if isinstance(value, pathlib.Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _draw_shifts(folder):
+    """The centroids' curves of all runs that have one, in one picture."""
+    shifts = {}
+    for path in sorted(folder.rglob("metrics.csv")):
+        values = column_of(path, "centroid_shift")
+        if values and (path.parent / RESULT).exists():
+            shifts[str(path.parent.relative_to(folder))] = values
+    if shifts:
+        draw_centroid_shift(folder / "centroid_shift.png", shifts)

@@ -1,0 +1,33 @@
+"""Whether a run's classifier is right as often as it says."""
+
+import functools
+
+from kerasfer.experiments.artifacts import VALIDATION
+from kerasfer.experiments.report.page import Section
+from kerasfer.experiments.run_reader import TEST
+
+
+def calibration(run):
+    """The section of reliability diagrams on test and validation part."""
+    from kerasfer import figures
+    from kerasfer.calibration import expected_calibration_error
+
+    section, drawn = Section("Calibration"), []
+    for part, name in (("test", TEST), ("validation", VALIDATION)):
+        if not run.result or not (run.folder / name).exists():
+            continue
+        labels, probs = run.predictions(name)
+        if not (labels >= 0).any():
+            continue
+        error = expected_calibration_error(labels, probs, run.task)
+        draw = functools.partial(figures.reliability_diagram, labels, probs, run.task)
+        drawn.append(
+            (f"{part.capitalize()}: expected calibration error {error:.3f}", draw)
+        )
+    section.figures(*drawn)
+    if drawn:
+        section.say(
+            "Above the diagonal the model is right more often than it says, below it "
+            "less often. recipes/export.py fits a temperature on validation faces."
+        )
+    return section

@@ -1,0 +1,69 @@
+"""The pseudo-labels of a run: how many passed, how good, how sure."""
+
+import functools
+
+import numpy as np
+
+from kerasfer.experiments.logging_callbacks import CONFIDENCES, PSEUDO_LABELS
+from kerasfer.experiments.report.page import Section
+from kerasfer.experiments.report.tables import curves_of, read_table
+
+
+def pseudo_labels(folder):
+    """The section of what metrics of pseudo-labels wrote; empty without such."""
+    from kerasfer import figures
+
+    section, audit = Section("Pseudo-labels"), read_table(folder / PSEUDO_LABELS)
+    if audit is None:
+        return section
+    drawn = []
+    for measure, says in (
+        ("coverage", "of the faces of a class, the share with any pseudo-label"),
+        ("precision", "of the faces given a class, the share that is of it"),
+        ("recall", "of the faces of a class, the share given it"),
+        ("threshold", "the confidence from which it passes"),
+        ("passed", "faces given the class in the epoch that passed"),
+    ):
+        # Made by an earlier version, or nobody knows.
+        if measure not in audit or audit[measure].isna().all():
+            continue
+        by_name = audit.pivot(index="epoch", columns="class", values=measure)
+        by_name = by_name[audit["class"].unique()]
+        caption = f"{measure.capitalize()}: {says}"
+        drawn.append((caption, curves_of(by_name)))
+    last = audit[audit["epoch"] == audit["epoch"].max()]
+    true = last["true"] if "true" in last else None
+    drawn.append(
+        (
+            "Classes in the last epoch",
+            lambda: figures.class_histogram(
+                list(last["class"]), last["passed"], last["unsure"], true
+            ),
+        )
+    )
+    section.figures(*drawn, *_confidences(folder, audit))
+    return section
+
+
+def _confidences(folder, audit):
+    from kerasfer import figures
+    from kerasfer.metrics import confidence_edges
+
+    table, edges = read_table(folder / CONFIDENCES), confidence_edges()
+    if table is None:
+        return
+    epochs = sorted({1, int(table["epoch"].max())})
+    for epoch in epochs:
+        faces, right = np.zeros(len(edges)), np.zeros(len(edges))
+        for row in table[table["epoch"] == epoch].itertuples():
+            bin_ = round(row._3 * len(edges))
+            faces[bin_] += row.faces
+            right[bin_] += row.right
+        thresholds = audit[audit["epoch"] == epoch].get("threshold")
+        thresholds = [] if thresholds is None else thresholds.dropna()
+        yield (
+            f"Confidence of pseudo-labels, epoch {epoch}",
+            functools.partial(
+                figures.confidence_histogram, edges, faces, right, thresholds
+            ),
+        )

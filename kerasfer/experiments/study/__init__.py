@@ -1,0 +1,1 @@
+"""Studies: methods x settings x seeds from a file, their runs, their tables."""

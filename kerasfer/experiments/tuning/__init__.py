@@ -1,0 +1,1 @@
+"""Searches of a recipe's space by Keras Tuner."""

@@ -1,0 +1,199 @@
+"""A search by Keras Tuner whose trials are runs of a recipe."""
+
+import json
+import os
+import statistics
+
+import yaml
+
+from kerasfer.experiments.devices import refuse_workers
+from kerasfer.experiments.flags import as_arguments, with_values
+from kerasfer.experiments.folds import per_fold
+from kerasfer.experiments.runs import slug
+from kerasfer.safe_write import written_aside
+
+
+class Search:
+    """What is searched, in which folder.
+
+    Args:
+        config: of `recipes/tune.py`.
+        recipe: a `Recipe`.
+        base: its config, with the values of what is not searched.
+
+    Raises:
+        ValueError: a method or a part of the space that the recipe does not have, or
+            folds, whose validation parts overlap with other folds' training.
+    """
+
+    def __init__(self, config, recipe, base):
+        self.config, self.recipe, self.base = config, recipe, base
+        methods = [*dict.fromkeys(recipe.methods(base))]
+        self.method = config.method or methods[-1]
+        if self.method not in methods:
+            raise ValueError(
+                f"--method: expected one of {', '.join(methods)}. Received: "
+                f"{self.method}."
+            )
+        if len(per_fold(base)) > 1:
+            raise ValueError("--protocol: a search is on one fold: add fold=N.")
+        self.objective = base.training.monitor
+        name = f"{recipe.name}_{self.method}_{base.faces.name}"
+        self.folder = config.out / "tune" / slug(name)
+
+    def space(self):
+        """Keras Tuner's hyperparameters of the search."""
+        import keras_tuner
+
+        hp = keras_tuner.HyperParameters()
+        asked = _Chosen(hp, self.config.space)
+        self.recipe.search_space(asked, self.base)
+        unknown = set(self.config.space) - set(asked.names)
+        if unknown or not asked.names:
+            raise ValueError(
+                f"--space: expected some of {', '.join(asked.names) or 'nothing'}, "
+                f"those of {self.recipe.name}. Received: "
+                f"{', '.join(sorted(unknown)) or 'nothing'}."
+            )
+        return hp
+
+    def values(self, hp):
+        """Field -> value of a trial, with four digits: what is printed is trained."""
+        values = self.recipe.search_space(_Chosen(hp, self.config.space), self.base)
+        return {
+            name: float(f"{value:.4g}") if isinstance(value, float) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def flags(self, hp):
+        """The values as command-line words of the recipe."""
+        return as_arguments(self.values(hp))
+
+    def score(self, hp, trial_id):
+        """Trains with a trial's values; the objective, mean over the seeds."""
+        config = with_values(self.base, self.values(hp))
+        scores = []
+        for seed in config.training.seeds:
+            folder = self.folder / f"run_{trial_id}" / f"seed{seed}" / self.method
+            result = self.recipe.run(config, self.method, seed, folder, read_test=False)
+            if self.objective not in (result or {}):
+                raise ValueError(
+                    f"--objective: {self.method} has no {self.objective}. Received "
+                    f"{', '.join(result or {}) or 'no result'}."
+                )
+            scores.append(result[self.objective])
+        return statistics.fmean(scores)
+
+    def run(self):
+        """Searches, or goes on; gives the tuner, None in a worker of a chief.
+
+        Raises:
+            ValueError: Keras Tuner or a part of it is missing, the folder has a search
+                with other flags, or a trial failed.
+        """
+        refuse_workers(self.base.training, "A search")
+        try:
+            import keras_tuner
+
+            self._note_what_is_searched()
+            tuner = _tuner(self)
+        except ImportError as error:
+            raise ValueError(
+                f"The search needs a package that is missing: {error}. Install it: pip "
+                "install -r requirements.txt"
+            ) from None
+        is_worker = "KERASTUNER_ORACLE_IP" in os.environ
+        is_worker &= "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+        try:
+            tuner.search(verbose=0)
+        except (keras_tuner.errors.FatalError, RuntimeError) as error:
+            raise ValueError(f"The search ended at a failing trial: {error}") from error
+        return None if is_worker else tuner
+
+    def _note_what_is_searched(self):
+        """Keras Tuner would go on with an old search whatever the flags are now."""
+        settings = {
+            "recipe": self.recipe.name,
+            "method": self.method,
+            "objective": self.objective,
+            "algorithm": self.config.algorithm,
+            "seed": self.config.seed,
+            "seeds": list(self.base.training.seeds),
+            "space": [hp.get_config() for hp in self.space().space],
+            **self.recipe.settings(self.base),
+        }
+        settings = json.loads(json.dumps(settings))
+        path = self.folder / "search.yaml"
+        if path.exists():
+            before = yaml.safe_load(path.read_text())
+            if before != settings:
+                names = {
+                    k
+                    for k in {**before, **settings}
+                    if before.get(k) != settings.get(k)
+                }
+                raise ValueError(
+                    f"{self.folder} holds a search with other flags: "
+                    f"{', '.join(sorted(names))}. Choose another --out; nothing was "
+                    "changed."
+                )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with written_aside(path) as aside:
+            aside.write_text(yaml.safe_dump(settings, sort_keys=False))
+
+
+class _Chosen:
+    """Hyperparameters of which some names are asked for; the others are None."""
+
+    def __init__(self, hp, names):
+        self.hp, self.chosen, self.names = hp, names, []
+
+    def __getattr__(self, kind):
+        def ask(name, *arguments, **options):
+            self.names.append(name)
+            if self.chosen and name not in self.chosen:
+                return None
+            return getattr(self.hp, kind)(name, *arguments, **options)
+
+        return ask
+
+
+def _tuner(search):
+    import keras_tuner
+
+    oracles = {
+        "random": keras_tuner.oracles.RandomSearchOracle,
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+        "grid": keras_tuner.oracles.GridSearchOracle,
+    }
+
+    class RecipeTuner(keras_tuner.engine.base_tuner.BaseTuner):
+        def run_trial(self, trial, **options):
+            hp = trial.hyperparameters
+            shown = " ".join(search.flags(hp))
+            print(f"Trial {trial.trial_id}: {shown}", flush=True)
+            try:
+                score = search.score(hp, trial.trial_id)
+            except FloatingPointError as error:
+                print(f"Trial {trial.trial_id} diverged: {error}", flush=True)
+                raise keras_tuner.errors.FailedTrialError(str(error)) from error
+            except Exception as error:
+                # Else Keras Tuner would note it, go on, and end as if all were well.
+                raise keras_tuner.errors.FatalError(str(error)) from error
+            print(f"Trial {trial.trial_id}: {search.objective} {score:.4f}", flush=True)
+            return {search.objective: score}
+
+    oracle = oracles[search.config.algorithm](
+        objective=keras_tuner.Objective(search.objective, "max"),
+        max_trials=search.config.trials,
+        hyperparameters=search.space(),
+        seed=search.config.seed,
+        allow_new_entries=False,
+        tune_new_entries=False,
+    )
+    tuner = RecipeTuner(oracle, directory=str(search.folder), project_name="trials")
+    if not hasattr(tuner.oracle, "stub"):
+        tuner.save()  # so that a search stopped in its first trial goes on with it
+    return tuner
