@@ -12,10 +12,10 @@ import functools
 
 import numpy as np
 
-from kerasfer.faces import cv2
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.vision.images import cv2
 
 _PIXELS = 3 * 32 * 32
 

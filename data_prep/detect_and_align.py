@@ -33,7 +33,7 @@ class Config:
     out: Annotated[pathlib.Path, tyro.conf.Positional]
     """New folder; one that was begun with --resume."""
     crop: Literal["arcface", "fer2013", "rendered", "box"] = "arcface"
-    """Template, see `kerasfer.alignment.CROPS`."""
+    """Template, see `kerasfer.vision.alignment.CROPS`."""
     margin: float | None = None
     """Around the box, a fraction of its longer side; of --crop box alone."""
     size: int = 112

@@ -17,10 +17,10 @@ from typing import Literal
 
 import numpy as np
 
-from kerasfer.faces import EXPRESSIONS, cv2, read_image
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected, expression
 from kerasfer.preparation.importing.ferplus import vote, votes_by_path, votes_by_row
+from kerasfer.vision.images import EXPRESSIONS, cv2, read_image
 
 # FER2013's own classes, in the order of its numbers, under the names of FER+.
 _CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")

@@ -12,7 +12,7 @@ import csv
 import dataclasses
 import pathlib
 
-from kerasfer.licences import licence_notes
+from kerasfer.data.licences import licence_notes
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 

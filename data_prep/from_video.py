@@ -11,9 +11,9 @@ second command finds the faces in them.
 import dataclasses
 import functools
 
-from kerasfer.faces import cv2
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.vision.images import cv2
 
 ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 

@@ -15,10 +15,10 @@ import functools
 import re
 import xml.etree.ElementTree
 
-from kerasfer.faces import cv2
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.vision.images import cv2
 
 LABELS = {
     "0": "neutral",

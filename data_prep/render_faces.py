@@ -19,7 +19,7 @@ import tyro
 from tqdm import tqdm
 
 from kerasfer.data.synthetic import ACTION_UNITS, render
-from kerasfer.faces import EXPRESSIONS, cv2
+from kerasfer.vision.images import EXPRESSIONS, cv2
 
 _CHUNK = 500
 _SHEET_COLUMNS = 12

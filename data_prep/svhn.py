@@ -13,10 +13,10 @@ import zlib
 
 import scipy.io.matlab
 
-from kerasfer.faces import cv2
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.vision.images import cv2
 
 _DAMAGED = (
     KeyError,

@@ -3,8 +3,8 @@
 import keras
 
 from kerasfer.backbones import BACKBONES
-from kerasfer.copies import copy_of
 from kerasfer.layers import ImageNormalization, UnitLength
+from kerasfer.training.copies import copy_of
 
 _ACTIVATIONS = ("softmax", "sigmoid")
 

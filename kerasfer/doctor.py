@@ -189,7 +189,7 @@ def image_decoding():
 
     import numpy as np
 
-    from kerasfer.faces import cv2, read_image
+    from kerasfer.vision.images import cv2, read_image
 
     ramp = np.linspace(0, 255, 32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:

@@ -144,20 +144,19 @@ def scheme(config, name, classifier, counts, num_unlabeled, options):
 
 
 def plug_in(config, name, counts):
-    schemes = kerasfer.schemes
     threshold = {} if config.threshold is None else {"threshold": config.threshold}
     if name == "abc":
-        return schemes.ABC(counts, **threshold)
+        return kerasfer.plug_ins.ABC(counts, **threshold)
     if name == "adsh":
-        return schemes.Adsh(counts, **threshold)
+        return kerasfer.plug_ins.Adsh(counts, **threshold)
     if name == "inpl":
         cutoff = config.energy_cutoff
-        return schemes.InPL(
+        return kerasfer.plug_ins.InPL(
             len(counts),
             "calibrated" if cutoff is None else cutoff,
             margin=config.energy_margin,
         )
-    return schemes.ReMoP(
+    return kerasfer.plug_ins.ReMoP(
         len(counts),
         center_init=config.center_init,
         similarity=config.similarity,

@@ -132,7 +132,7 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
         known: what the selection tells, for the result.
     """
 
-    images = distilled and kerasfer.distillation.load_images(distilled)
+    images = distilled and kerasfer.omni.distillation.load_images(distilled)
     num_distilled = len(images[1]) if images else 0
 
     def build_split(faces, seed):
@@ -156,7 +156,7 @@ def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
             return kerasfer.data.with_distilled(
                 dataset,
                 images[0],
-                kerasfer.distillation.labels_among(
+                kerasfer.omni.distillation.labels_among(
                     images[1], images[2], split.labeled.class_names
                 ),
                 count,

@@ -113,7 +113,7 @@ def build_model(config, method, split):
 
 
 def remop(config, num_classes):
-    return kerasfer.schemes.ReMoP(
+    return kerasfer.plug_ins.ReMoP(
         num_classes,
         beta=config.beta,
         convention=config.convention,

@@ -4,18 +4,15 @@ import keras
 import tensorflow as tf
 from conftest import au_classifier, faces_with_action_units, random_faces
 
-from kerasfer.plug_ins import PlugIn
+from kerasfer.plug_ins import ABC, Adsh, InPL, ReMoP
 from kerasfer.schemes import (
-    ABC,
     CPE,
     MEK,
     RUL,
     UDA,
     AdaCM,
-    Adsh,
     FixMatch,
     FlexMatch,
-    InPL,
     LargeMargin,
     MarginMix,
     MeanTeacher,
@@ -24,9 +21,9 @@ from kerasfer.schemes import (
     PseudoEmotion,
     PseudoLabel,
     ReMixMatch,
-    ReMoP,
     Supervised,
 )
+from kerasfer.training import PlugIn
 
 LABELED, UNLABELED = random_faces(12, side=4), random_faces(16, side=4, seed=1)
 NUM_CLASSES = 3

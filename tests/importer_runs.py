@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 DATA_PREP = pathlib.Path(__file__).parent.parent / "data_prep"
 

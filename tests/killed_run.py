@@ -22,7 +22,7 @@ from contract_cases import LABELED, PLUG_INS, SCHEMES, UNLABELED
 from test_contract import build
 
 from kerasfer.callbacks import EpochUpdate, PseudoLabelAudit, SaveWeights
-from kerasfer.checkpoints import Checkpoint, last_checkpoint
+from kerasfer.callbacks.checkpoint import Checkpoint, last_checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
 
 EPOCHS, STEPS = 60, 2

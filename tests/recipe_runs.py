@@ -11,7 +11,7 @@ import tempfile
 from conftest import random_faces
 
 from kerasfer.experiments import flags
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
 

@@ -11,14 +11,14 @@ from recipe_runs import imported, parsed, run, write_noise
 from kerasfer._compat import optimizer_variables
 from kerasfer.augment import ops
 from kerasfer.callbacks import EpochUpdate
-from kerasfer.checkpoints import Checkpoint
+from kerasfer.callbacks.checkpoint import Checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.experiments import optimizers
 from kerasfer.experiments import training as training_flags
-from kerasfer.faces import cv2
 from kerasfer.metrics import PerAUF1
 from kerasfer.plug_ins import ReMoP
 from kerasfer.schemes import FixMatch, Supervised
+from kerasfer.vision.images import cv2
 
 try:
     import tensorflow_addons as tfa

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from kerasfer.alignment import CROPS, Crop, cut_out, similarity
-from kerasfer.calibration import (
+from kerasfer.deploy.calibration import (
     expected_calibration_error,
     fitted_temperature,
     with_temperature,
 )
+from kerasfer.vision.alignment import CROPS, Crop, cut_out, similarity
 
 
 def turned(points, angle, scale, shift):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from kerasfer.augment import ops
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 
 def _affine(matrix):

@@ -18,7 +18,6 @@ from conftest import (
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.layers import LabelMemory
-from kerasfer.pseudo_labels import aligned, likeliest
 from kerasfer.schedules import bounded_ramp, sigmoid_ramp, tsa_threshold
 from kerasfer.schemes import (
     UDA,
@@ -32,6 +31,7 @@ from kerasfer.schemes import (
     Supervised,
 )
 from kerasfer.schemes.remixmatch import quarter_turns
+from kerasfer.targets.pseudo_labels import aligned, likeliest
 
 RNG = np.random.default_rng(0)
 LOGITS = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerasfer.data.synthetic import render
-from kerasfer.faces import EXPRESSIONS, cv2, read_image
+from kerasfer.vision.images import EXPRESSIONS, cv2, read_image
 
 PROGRAM = pathlib.Path(__file__).parent.parent / "data_prep/check.py"
 

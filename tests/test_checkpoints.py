@@ -13,7 +13,7 @@ import pytest
 from conftest import dense_classifier, random_faces
 
 from kerasfer.callbacks import EpochUpdate, PseudoLabelAudit, SaveWeights
-from kerasfer.checkpoints import Checkpoint, last_checkpoint
+from kerasfer.callbacks.checkpoint import Checkpoint, last_checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.schemes import AdaCM, FixMatch
 

@@ -6,12 +6,7 @@ import tensorflow as tf
 from test_losses import margin_by_loops, simplex
 
 from kerasfer.layers import MARGIN_LOSSES, ClassCentroids, ClassMargin
-from kerasfer.losses import (
-    center_loss,
-    island_loss,
-    island_penalty,
-    large_margin_loss,
-)
+from kerasfer.losses import center_loss, island_loss, island_penalty, large_margin_loss
 
 RNG = np.random.default_rng(0)
 EMBEDDINGS = RNG.normal(size=(5, 3)).astype(np.float32)

@@ -20,15 +20,9 @@ from contract_cases import (
 from rotation import often
 
 from kerasfer.callbacks import EpochUpdate
-from kerasfer.checkpoints import Checkpoint
+from kerasfer.callbacks.checkpoint import Checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
-from kerasfer.schemes import (
-    FixMatch,
-    LargeMargin,
-    MarginMix,
-    PseudoEmotion,
-    Supervised,
-)
+from kerasfer.schemes import FixMatch, LargeMargin, MarginMix, PseudoEmotion, Supervised
 
 
 @pytest.fixture(params=often(PAIRS), ids="-".join)

@@ -13,11 +13,11 @@ import time
 import numpy as np
 import pytest
 
-from kerasfer.alignment import CROPS, cut_out
 from kerasfer.data import read_manifest
 from kerasfer.data.synthetic import render
-from kerasfer.detection import MTCNNDetector, YuNetDetector
-from kerasfer.faces import cv2, read_image
+from kerasfer.vision.alignment import CROPS, cut_out
+from kerasfer.vision.detection import MTCNNDetector, YuNetDetector
+from kerasfer.vision.images import cv2, read_image
 
 DATA_PREP = pathlib.Path(__file__).parent.parent / "data_prep"
 PROGRAM = DATA_PREP / "detect_and_align.py"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kerasfer.data.synthetic import render
-from kerasfer.detection.boxes import best_of_each, overlaps, shifted, squared
-from kerasfer.detection.cascade import Cascade, _scales
-from kerasfer.faces import cv2
+from kerasfer.vision.detection.boxes import best_of_each, overlaps, shifted, squared
+from kerasfer.vision.detection.cascade import Cascade, _scales
+from kerasfer.vision.images import cv2
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 

@@ -14,26 +14,19 @@ from kerasfer.callbacks import (
     StopOnNonFiniteLoss,
     TrainingWarning,
 )
+from kerasfer.callbacks.checkpoint import Checkpoint
 from kerasfer.callbacks.diagnosis import (
     a_class_is_left_out,
     nothing_passes,
     one_class_is_predicted,
     one_class_takes_over,
 )
-from kerasfer.checkpoints import Checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.metrics import MeanClassAccuracy
-from kerasfer.plug_ins import PlugIn
+from kerasfer.plug_ins import Adsh, InPL
 from kerasfer.schedules import averaging_decay, share_of_start
-from kerasfer.schemes import (
-    AdaCM,
-    Adsh,
-    FixMatch,
-    FlexMatch,
-    InPL,
-    MixMatch,
-    Supervised,
-)
+from kerasfer.schemes import AdaCM, FixMatch, FlexMatch, MixMatch, Supervised
+from kerasfer.training import PlugIn
 
 FACES = random_faces(24, side=4)
 NAMES = ("anger", "fear", "neutral")

@@ -7,10 +7,10 @@ import tensorflow as tf
 from conftest import map_classifier, random_faces
 
 from kerasfer import build_classifier
-from kerasfer.checkpoints import Checkpoint
-from kerasfer.copies import copy_of
+from kerasfer.callbacks.checkpoint import Checkpoint
 from kerasfer.data import from_arrays, synthetic, training_dataset, with_distilled
-from kerasfer.distillation import (
+from kerasfer.layers import BatchNormalization
+from kerasfer.omni.distillation import (
     WEIGHTS,
     DatasetDistiller,
     labels_among,
@@ -18,9 +18,9 @@ from kerasfer.distillation import (
     load_steps,
     take_steps,
 )
-from kerasfer.faces import EXPRESSIONS, resize
-from kerasfer.layers import BatchNormalization
 from kerasfer.schemes import Supervised
+from kerasfer.training.copies import copy_of
+from kerasfer.vision.images import EXPRESSIONS, resize
 
 NAMES = ("anger", "fear", "neutral")
 FACES = random_faces(12, side=4)

@@ -10,13 +10,13 @@ from contract_cases import EACH_ONCE, PLUG_INS, SCHEMES
 from test_contract import build, faces_of, fit
 
 import kerasfer
-from kerasfer.alignment import CROPS
-from kerasfer.export import FILES, Description, ParityError, export_classifier
-from kerasfer.export import formats as formats_module
-from kerasfer.export.graph import ServedModel, resized
-from kerasfer.export.parity import Written, check, encoded
-from kerasfer.export.precision import in_float32
-from kerasfer.faces import cv2, resize
+from kerasfer.deploy.export import FILES, Description, ParityError, export_classifier
+from kerasfer.deploy.export import formats as formats_module
+from kerasfer.deploy.export.graph import ServedModel, resized
+from kerasfer.deploy.export.parity import Written, check, encoded
+from kerasfer.deploy.export.precision import in_float32
+from kerasfer.vision.alignment import CROPS
+from kerasfer.vision.images import cv2, resize
 
 ALL = tuple(FILES)
 NAMES = ("anger", "fear", "neutral")

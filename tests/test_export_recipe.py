@@ -11,9 +11,9 @@ from conftest import au_classifier, dense_classifier
 from recipe_runs import imported, run, write_noise
 
 import kerasfer
-from kerasfer.alignment import CROPS
-from kerasfer.calibration import with_temperature
+from kerasfer.deploy.calibration import with_temperature
 from kerasfer.experiments import exporting
+from kerasfer.vision.alignment import CROPS
 
 export = imported("export")
 NAMES = ("anger", "fear", "neutral")
@@ -220,7 +220,9 @@ def test_what_recipes_train_is_exported_as_it_was_tested(tmp_path):
         code, output = run(*arguments, recipe="export")
         assert code == 0 and "saved_model: differs" in output, output
         table = pd.read_csv(folder / "predictions_test.csv")
-        images = [kerasfer.faces.read_image(tmp_path / name) for name in table["path"]]
+        images = [
+            kerasfer.vision.images.read_image(tmp_path / name) for name in table["path"]
+        ]
         for name in ("saved_model", "model.tflite"):
             found = kerasfer.load(tmp_path / f"out_{recipe}" / name)(images)
             expected = table[[f"p_{n}" for n in found.names]]

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from kerasfer.faces import cv2, decode_image, read_image, resize
+from kerasfer.vision.images import cv2, decode_image, read_image, resize
 
 
 def encoded(ending, shape=(20, 24, 3)):
@@ -67,7 +67,7 @@ def test_missing_system_libraries_are_named(tmp_path):
     missing = "libGL.so.1: cannot open shared object file: No such file or directory"
     (tmp_path / "cv2.py").write_text(f"raise ImportError({missing!r})")
     process = subprocess.run(
-        [sys.executable, "-c", "import kerasfer.faces"],
+        [sys.executable, "-c", "import kerasfer.vision.images"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ import pytest
 
 from kerasfer.data import read_manifest
 from kerasfer.data_prep import fer2013
-from kerasfer.faces import EXPRESSIONS, cv2, read_image
+from kerasfer.vision.images import EXPRESSIONS, cv2, read_image
 
 SCRIPT = pathlib.Path(__file__).parent.parent / "data_prep/fer2013.py"
 VOTES = [*EXPRESSIONS, "unknown", "NF"]

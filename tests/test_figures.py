@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import dense_classifier, random_faces
 
-from kerasfer import figures
-from kerasfer.calibration import expected_calibration_error, reliability
+from kerasfer.analysis import figures
+from kerasfer.analysis.inspection import Inspected, inspect
 from kerasfer.data import evaluation_dataset
-from kerasfer.inspection import Inspected, inspect
+from kerasfer.deploy.calibration import expected_calibration_error, reliability
 from kerasfer.schemes import Supervised
 
 NAMES = ("anger", "fear", "neutral")

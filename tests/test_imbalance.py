@@ -17,9 +17,11 @@ from conftest import (
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
+from kerasfer.plug_ins import ABC, Adsh, InPL
 from kerasfer.plug_ins.adsh import adaptive_thresholds
 from kerasfer.plug_ins.inpl import energy
-from kerasfer.schemes import ABC, CPE, AdaCM, Adsh, FixMatch, InPL, Step, Supervised
+from kerasfer.schemes import CPE, AdaCM, FixMatch, Supervised
+from kerasfer.training import Step
 
 RNG = np.random.default_rng(0)
 LOGITS = {

@@ -9,7 +9,7 @@ import scipy.io
 from importer_runs import reasons, rows, run, save
 
 from kerasfer.data import read_manifest, training_dataset
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 # --- CIFAR and SVHN ---
 

@@ -8,7 +8,7 @@ import pytest
 from importer_runs import reasons, rows, run, save
 
 from kerasfer.data import read_manifest
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 # --- SFEW ---
 

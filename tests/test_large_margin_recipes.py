@@ -12,7 +12,7 @@ from recipe_runs import RECIPES, imported, parsed, run
 from kerasfer.action_units import EMOTIONET
 from kerasfer.experiments import margin, tasks
 from kerasfer.experiments.figures import toy_clusters
-from kerasfer.faces import read_image
+from kerasfer.vision.images import read_image
 
 QUICK = ["--epochs", 3, "--steps-per-epoch", 2, "--batch-size", 4, "--image-size", 16]
 QUICK += ["--no-report"]

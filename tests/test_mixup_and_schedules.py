@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from kerasfer.mixup import mixup
 from kerasfer.schedules import linear_decay, linear_ramp
+from kerasfer.targets.mixup import mixup
 
 
 def test_mixup_by_hand():

@@ -12,11 +12,11 @@ from recipe_runs import RECIPES, imported, parsed, run
 
 import kerasfer
 from kerasfer.data import from_arrays
-from kerasfer.distillation import load_images
 from kerasfer.experiments import cross_data, optimizers
 from kerasfer.experiments import training as training_flags
 from kerasfer.experiments.omni import patterns, start
-from kerasfer.faces import cv2, read_image
+from kerasfer.omni.distillation import load_images
+from kerasfer.vision.images import cv2, read_image
 
 FLAGS = ["--rendered-faces", 300, "--protocol", "balanced:labels=16", "--epochs", 2]
 FLAGS += ["--no-report"]

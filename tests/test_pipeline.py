@@ -12,7 +12,7 @@ from conftest import random_faces
 from kerasfer.augment.views import STRONG_DICE, apply_strong
 from kerasfer.data import evaluation_dataset, from_arrays, training_dataset
 from kerasfer.data.batches import KNOWN_VIEWS, TrainingBatches
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 LABELED, UNLABELED = random_faces(10, seed=0), random_faces(14, seed=1)
 

@@ -10,13 +10,13 @@ import pytest
 from conftest import dense_classifier
 from recipe_runs import imported, parsed, run
 
-from kerasfer.alignment import CROPS
-from kerasfer.detection import Face
+from kerasfer.deploy.export import Description
+from kerasfer.deploy.export.formats import write
 from kerasfer.experiments import flags
 from kerasfer.experiments.prediction import frames, marking, program
-from kerasfer.export import Description
-from kerasfer.export.formats import write
-from kerasfer.faces import cv2, read_image
+from kerasfer.vision.alignment import CROPS
+from kerasfer.vision.detection import Face
+from kerasfer.vision.images import cv2, read_image
 
 NAMES = ("anger", "fear", "neutral")
 predict = imported("predict")

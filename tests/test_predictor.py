@@ -7,12 +7,12 @@ import pytest
 from conftest import au_classifier, dense_classifier
 
 import kerasfer
-from kerasfer.alignment import CROPS, cut_out
-from kerasfer.detection import Face, MTCNNDetector, find_faces
-from kerasfer.detection.cascade import Found
-from kerasfer.export import FILES, Description
-from kerasfer.export.formats import write
-from kerasfer.faces import cv2, resize, with_channels
+from kerasfer.deploy.export import FILES, Description
+from kerasfer.deploy.export.formats import write
+from kerasfer.vision.alignment import CROPS, cut_out
+from kerasfer.vision.detection import Face, MTCNNDetector, find_faces
+from kerasfer.vision.detection.cascade import Found
+from kerasfer.vision.images import cv2, resize, with_channels
 
 NAMES = ("anger", "fear", "neutral")
 

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasfer.pseudo_labels import centroid_memberships, hard_pseudo_labels, sharpen
+from kerasfer.targets.pseudo_labels import (
+    centroid_memberships,
+    hard_pseudo_labels,
+    sharpen,
+)
 
 
 def test_threshold_is_inclusive_and_may_be_per_class():

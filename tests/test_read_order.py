@@ -8,7 +8,7 @@ from contract_cases import PLUG_INS, SCHEMES
 from tensorflow.python.eager import context  # has the graphs that are run
 from test_contract import build, fit
 
-from kerasfer.schemes.read_order import reads_before_writes
+from kerasfer.training.read_order import reads_before_writes
 
 
 def races(graph):

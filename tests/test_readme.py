@@ -12,11 +12,11 @@ from pytorch_files import save
 import kerasfer
 from kerasfer.action_units import EMOTIONET
 from kerasfer.data.synthetic import render
+from kerasfer.deploy.export import Description
+from kerasfer.deploy.export.formats import write
 from kerasfer.experiments.study import file as study_file
 from kerasfer.experiments.study import tables
-from kerasfer.export import Description
-from kerasfer.export.formats import write
-from kerasfer.faces import EXPRESSIONS, cv2
+from kerasfer.vision.images import EXPRESSIONS, cv2
 
 OF_PHOTOS = Description("expressions", EXPRESSIONS, (48, 48, 3))
 README = pathlib.Path(__file__).parent.parent / "README.md"

@@ -13,7 +13,7 @@ import yaml
 from recipe_runs import RECIPES, imported, parsed, run, write_noise
 
 from kerasfer.data import from_arrays, protocols
-from kerasfer.faces import read_image
+from kerasfer.vision.images import read_image
 
 QUICK = """
 seeds: [0, 1]

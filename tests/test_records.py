@@ -14,14 +14,9 @@ from kerasfer.data import (
     save_split,
     training_dataset,
 )
-from kerasfer.data.records import (
-    ShardWriter,
-    is_record,
-    read_record,
-    shard_of,
-)
+from kerasfer.data.records import ShardWriter, is_record, read_record, shard_of
 from kerasfer.data.row_order import shards_of, shuffled
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 
 def write_shard(path, images):

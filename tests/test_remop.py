@@ -16,7 +16,8 @@ from test_contrastive_and_simplex import penalty_by_loops
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
-from kerasfer.schemes import AdaCM, FixMatch, MixMatch, ReMoP, Supervised
+from kerasfer.plug_ins import ReMoP
+from kerasfer.schemes import AdaCM, FixMatch, MixMatch, Supervised
 
 RNG = np.random.default_rng(0)
 H = RNG.normal(size=(3, 3)).astype(np.float32)

@@ -14,9 +14,9 @@ from conftest import dense_classifier
 from tensorflow.core.protobuf import saved_model_pb2
 
 import kerasfer
-from kerasfer.export import FILES, Description
-from kerasfer.export.formats import write
-from kerasfer.safe_loading import UnsafeModelError, check_model
+from kerasfer.deploy.export import FILES, Description
+from kerasfer.deploy.export.formats import write
+from kerasfer.deploy.safe_loading import UnsafeModelError, check_model
 
 DESCRIPTION = Description("expressions", ("anger", "fear", "neutral"), (4, 4, 3))
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from kerasfer import build_classifier
-from kerasfer.schemes import ABC, CPE, MEK, RUL, FixMatch, ReMixMatch, ReMoP, Supervised
+from kerasfer.plug_ins import ABC, ReMoP
+from kerasfer.schemes import CPE, MEK, RUL, FixMatch, ReMixMatch, Supervised
 
 COUNTS = (4, 5, 3)
 FACES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)

@@ -15,7 +15,8 @@ from conftest import (
 import kerasfer
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
-from kerasfer.schemes import FixMatch, MarginMix, MeanTeacher, Step, Supervised
+from kerasfer.schemes import FixMatch, MarginMix, MeanTeacher, Supervised
+from kerasfer.training import Step
 
 LOG9 = np.log(9.0)  # softmax([log 9, 0, 0]) = [9, 1, 1] / 11, confidence 0.818
 

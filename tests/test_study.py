@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasfer.study import COLUMNS, optimism, paired, percent, summarize
+from kerasfer.analysis.statistics import COLUMNS, optimism, paired, percent, summarize
 
 
 def long_table(values, selection="last", setting="faces", metric="accuracy"):

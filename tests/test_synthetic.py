@@ -8,7 +8,7 @@ import pytest
 
 from kerasfer.data import read_manifest
 from kerasfer.data.synthetic import ACTION_UNITS, render, render_manifest
-from kerasfer.faces import EXPRESSIONS, read_image
+from kerasfer.vision.images import EXPRESSIONS, read_image
 
 SCRIPT = pathlib.Path(__file__).parent.parent / "data_prep/render_faces.py"
 COLUMN = {number: column for column, number in enumerate(ACTION_UNITS)}

@@ -9,7 +9,7 @@ from rotation import often
 from test_contract import build, dataset, faces_of, fit
 
 from kerasfer.data import evaluation_dataset
-from kerasfer.schemes import base
+from kerasfer.training import model as base
 
 # What else than a target the outputs of the forward passes are that make targets:
 # (number of the pass, output).

@@ -17,7 +17,7 @@ from recipe_runs import RECIPES, imported, parsed, run
 from kerasfer.experiments import flags
 from kerasfer.experiments.tuning import report as tuning_report
 from kerasfer.experiments.tuning import search
-from kerasfer.faces import read_image
+from kerasfer.vision.images import read_image
 
 FLAGS = ["--rendered-faces", 120, "--protocol", "balanced:labels=16", "--epochs", 2]
 FLAGS += ["--no-report"]

@@ -12,7 +12,7 @@ The ranges are those of the RandAugment(3, 5) that Ada-CM, ReMoP and USB share.
 
 import numpy as np
 
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 _LEVELS = np.arange(256, dtype=np.uint8)
 

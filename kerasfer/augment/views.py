@@ -8,7 +8,7 @@ whole batch of rows at once and calls `apply_weak` and `apply_strong`.
 import numpy as np
 
 from kerasfer.augment import ops
-from kerasfer.faces import cv2, resize
+from kerasfer.vision.images import cv2, resize
 
 PAD = 8 / 224  # of the side: Ada-CM and ReMoP pad 224 pixels by 8
 WEAK_DICE = 4

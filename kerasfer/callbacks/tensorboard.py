@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from kerasfer.analysis.inspection import inspect
 from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
-from kerasfer.inspection import inspect
 from kerasfer.metrics import confidence_edges
 
 _MEASURES = ("passed", "coverage", "precision", "recall", "threshold")
@@ -78,7 +78,7 @@ class TensorBoardPictures(MeasuredPseudoLabels):
             tf.summary.histogram(f"confidence/{name}", middles, buckets=20)
 
     def _pictures(self):
-        from kerasfer import figures  # Matplotlib, only where pictures are drawn
+        from kerasfer.analysis import figures
 
         if self.validation is not None:
             seen = inspect(self.model, self.validation, self.class_names)
@@ -98,7 +98,7 @@ class TensorBoardPictures(MeasuredPseudoLabels):
 
 def shown(seen, rows):
     """A figure of some faces of an `Inspected`, with what is said and known of them."""
-    from kerasfer import figures
+    from kerasfer.analysis import figures
 
     said, known, confidence = seen.said, seen.known, seen.confidence
     captions = [

@@ -6,35 +6,18 @@ Names load on first use: processes that only make batches (`workers`) start with
 TensorFlow.
 """
 
-import importlib
+import lazy_loader
 
-_SUBMODULES = ("protocols", "synthetic")
-_FROM = {
-    "Manifest": "manifest",
-    "concatenate": "manifest",
-    "distributed_training_dataset": "distributed",
-    "evaluation_dataset": "pipeline",
-    "folds": "folding",
-    "for_action_units": "manifest",
-    "from_arrays": "manifest",
-    "is_folded": "folding",
-    "load_split": "split_file",
-    "read_manifest": "manifest_file",
-    "save_split": "split_file",
-    "check_split": "split_file",
-    "training_dataset": "pipeline",
-    "with_distilled": "distilled",
-}
-__all__ = sorted([*_FROM, *_SUBMODULES])
-
-
-def __getattr__(name):
-    if name in _FROM:
-        return getattr(importlib.import_module(f"kerasfer.data.{_FROM[name]}"), name)
-    if name in _SUBMODULES:
-        return importlib.import_module(f"kerasfer.data.{name}")
-    raise AttributeError(f"module 'kerasfer.data' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["protocols", "synthetic"],
+    submod_attrs={
+        "distilled": ["with_distilled"],
+        "distributed": ["distributed_training_dataset"],
+        "folding": ["folds", "is_folded"],
+        "manifest": ["Manifest", "concatenate", "for_action_units", "from_arrays"],
+        "manifest_file": ["read_manifest"],
+        "pipeline": ["evaluation_dataset", "training_dataset"],
+        "split_file": ["check_split", "load_split", "save_split"],
+    },
+)

@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasfer.augment.views import VIEWS, WEAK_DICE, apply_weak
 from kerasfer.data.row_order import shards_of, shuffled
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 # Each has its own dice, so that asking for one more leaves the others as they were.
 _STREAMS = {

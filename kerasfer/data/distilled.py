@@ -26,7 +26,7 @@ def with_distilled(
     Args:
         dataset: of `training_dataset(..., start_step=start_step)`; expressions only.
         images: float (n, height, width, channels), pixels, not bounded to 0..255; see
-            `kerasfer.distillation.load_images`.
+            `kerasfer.omni.distillation.load_images`.
         labels: int (n,), their classes.
         num_labeled: N.
         seed: non-negative int.

@@ -7,7 +7,7 @@ points of brows, lids, nose, lips and jaw; see `kerasfer.data.synthetic`.
 
 import numpy as np
 
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 _SHIFT = 4  # OpenCV takes points in sixteenths of a pixel
 _TEETH, _MOUTH, _EYE_WHITE = (236, 233, 224), (58, 18, 22), (240, 238, 234)

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from kerasfer.data.records import is_record, read_record
-from kerasfer.faces import decode_image, read_encoded, with_channels
+from kerasfer.vision.images import decode_image, read_encoded, with_channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Manifest:
         not in memory.
 
         Raises:
-            FileNotFoundError, ValueError: see `kerasfer.faces.read_encoded` and
+            FileNotFoundError, ValueError: see `kerasfer.vision.images.read_encoded` and
                 `kerasfer.data.records.read_record`.
         """
         return _read(os.path.join(self.root, self.names[row]))
@@ -74,7 +74,7 @@ class Manifest:
 
         Raises:
             FileNotFoundError, ValueError: see `encoded` and
-                `kerasfer.faces.decode_image`.
+                `kerasfer.vision.images.decode_image`.
         """
         if self.images is None:
             path = os.path.join(self.root, self.names[row])

@@ -12,7 +12,7 @@ import pyarrow.csv
 
 from kerasfer.data.manifest import Manifest
 from kerasfer.data.records import close_shards
-from kerasfer.faces import EXPRESSIONS
+from kerasfer.vision.images import EXPRESSIONS
 
 _PARTS = {
     "train": "train",
@@ -41,9 +41,9 @@ def read_manifest(path, class_names=None):
     Args:
         path: of the CSV.
         class_names: names of the classes in the order of their indices. None takes, for
-            labels by name, the order of `kerasfer.faces.EXPRESSIONS` where all are
-            among them (leaving out those that do not occur), else the alphabetical one;
-            for labels by number "0", "1", ... up to the largest.
+            labels by name, the order of `kerasfer.vision.images.EXPRESSIONS` where all
+            are among them (leaving out those that do not occur), else the alphabetical
+            one; for labels by number "0", "1", ... up to the largest.
 
     Returns:
         a `Manifest`.

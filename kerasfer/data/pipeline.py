@@ -10,7 +10,7 @@ from kerasfer.augment.views import PAD
 from kerasfer.data.batches import KNOWN_VIEWS, LABELED_VIEWS, TrainingBatches
 from kerasfer.data.python_calls import stopping_at_exit
 from kerasfer.data.workers import Workers
-from kerasfer.faces import resize
+from kerasfer.vision.images import resize
 
 _MOST_THREADS = 4  # more only wait for Python's lock; some read while others compute
 

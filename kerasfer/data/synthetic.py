@@ -11,7 +11,7 @@ import numpy as np
 from kerasfer.action_units import EMOTIONET
 from kerasfer.data.face_drawing import Pen, draw_face
 from kerasfer.data.manifest import Manifest
-from kerasfer.faces import EXPRESSIONS, cv2, resize, with_channels
+from kerasfer.vision.images import EXPRESSIONS, cv2, resize, with_channels
 
 ACTION_UNITS = tuple(int(name.removeprefix("AU")) for name in EMOTIONET)
 DOMAINS = ("posed", "wild")
@@ -75,8 +75,8 @@ def render(
         channels: 3 (RGB) or 1 (grey).
         domain: "posed": frontal, even light, plain background, little noise; "wild":
             roll, yaw, side light, blur, noise, occlusion.
-        class_weights: (8,) relative frequency of each of `kerasfer.faces.EXPRESSIONS`;
-            None draws them equally often.
+        class_weights: (8,) relative frequency of each of
+            `kerasfer.vision.images.EXPRESSIONS`; None draws them equally often.
         intensity: (lowest, highest) of the expression, in [0, 1]; low ones make classes
             overlap.
         num_subjects: identities to draw from; the same ones for the same seed.
@@ -86,7 +86,7 @@ def render(
 
     Returns:
         images, uint8 (num_faces, size, size, channels);
-        labels, int32 (num_faces,), indices into `kerasfer.faces.EXPRESSIONS`;
+        labels, int32 (num_faces,), indices into `kerasfer.vision.images.EXPRESSIONS`;
         action units, float32 (num_faces, 12) in [0, 1], those of `ACTION_UNITS`;
         subjects, int32 (num_faces,).
 

@@ -52,7 +52,7 @@ def keep_for_report(folder, faces, task, model, split):
     sure of. None of the test part: who looks at its errors begins to fit them."""
     import pandas as pd
 
-    from kerasfer.figures import FEWEST_POINTS, plane
+    from kerasfer.analysis.figures import FEWEST_POINTS, plane
 
     some = data.evenly_spaced(split.validation, _NUM_INSPECTED)
     seen = task.inspect(faces, model, some)
@@ -74,7 +74,7 @@ def keep_for_report(folder, faces, task, model, split):
 def _write_shown(folder, groups):
     import pandas as pd
 
-    from kerasfer.faces import cv2
+    from kerasfer.vision.images import cv2
 
     rows = []
     (folder / SHOWN_FACES).mkdir(exist_ok=True)

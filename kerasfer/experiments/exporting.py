@@ -5,20 +5,20 @@ import pathlib
 
 import numpy as np
 
-from kerasfer.alignment import CROPS, Crop
-from kerasfer.calibration import (
+from kerasfer.data.licences import licence_notes
+from kerasfer.deploy.calibration import (
     expected_calibration_error,
     fitted_temperature,
     with_temperature,
 )
+from kerasfer.deploy.export import Description, export_classifier
+from kerasfer.deploy.safe_loading import check_model
 from kerasfer.experiments.artifacts import CLASSIFIER, SAMPLES, VALIDATION
 from kerasfer.experiments.model_card import model_card
 from kerasfer.experiments.run_reader import TEST, read_run
 from kerasfer.experiments.runs import environment
-from kerasfer.export import Description, export_classifier
-from kerasfer.licences import licence_notes
-from kerasfer.safe_loading import check_model
 from kerasfer.safe_write import written_aside
+from kerasfer.vision.alignment import CROPS, Crop
 
 CARD = "MODEL_CARD.md"
 _RENDERED = (

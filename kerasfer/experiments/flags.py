@@ -8,7 +8,7 @@ from typing import Literal
 import tyro
 import yaml
 
-# Keys of `kerasfer.alignment.CROPS`, without importing it for --help.
+# Keys of `kerasfer.vision.alignment.CROPS`, without importing it for --help.
 CropName = Literal["arcface", "fer2013", "rendered", "box"]
 
 

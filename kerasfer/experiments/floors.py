@@ -44,7 +44,7 @@ def with_largest_class(results):
 
 
 def of_runs(long):
-    """A table of results (`kerasfer.study`) without the rows of the largest class."""
+    """A table of results (`analysis.statistics`), without the largest class."""
     return long[long["method"] != LARGEST]
 
 
@@ -160,7 +160,7 @@ def hog(images):
     Returns:
         float32 (n, 800): 8 directions, cells of 8 pixels, blocks of 2 by 2.
     """
-    from kerasfer.faces import cv2
+    from kerasfer.vision.images import cv2
 
     try:
         from skimage.feature import hog as histograms

@@ -52,7 +52,7 @@ def _helping(folder, settings, devices):
 
 
 def _epochs_done(folder):
-    from kerasfer.checkpoints import last_checkpoint
+    from kerasfer.callbacks.checkpoint import last_checkpoint
 
     place = last_checkpoint(folder / CHECKPOINTS)
     return int(place.name.removeprefix("epoch-")) if place else 0

@@ -141,8 +141,9 @@ def _calibration(description, calibration):
 
 def _files(description, differences):
     lines = [
-        f"- `{kerasfer.export.FILES[form]}` ({form}): differs from the trained model "
-        f"by {difference:.1e} at most on validation faces, loaded in a fresh process."
+        f"- `{kerasfer.deploy.export.FILES[form]}` ({form}): differs from the trained "
+        f"model by {difference:.1e} at most on validation faces, loaded in a fresh "
+        "process."
         for form, difference in differences.items()
     ]
     return "\n".join([*lines, f"- Precision: {description.precision}."])

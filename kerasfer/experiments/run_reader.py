@@ -33,7 +33,7 @@ class FinishedRun:
 
     def predictions(self, name):
         """Labels and probabilities of a CSV in the folder: as
-        `kerasfer.calibration.fitted_temperature` takes them."""
+        `kerasfer.deploy.calibration.fitted_temperature` takes them."""
         table = self.table(name)
         probs = table[[f"p_{n}" for n in self.names]].to_numpy(np.float32)
         if self.task == "action_units":

@@ -99,7 +99,7 @@ def write_config(folder, config):
 
 
 def _is_begun(folder):
-    from kerasfer.checkpoints import last_checkpoint
+    from kerasfer.callbacks.checkpoint import last_checkpoint
 
     return last_checkpoint(folder / CHECKPOINTS) is not None
 
@@ -178,7 +178,7 @@ def environment():
     import tensorflow as tf
 
     import kerasfer
-    from kerasfer.faces import cv2
+    from kerasfer.vision.images import cv2
 
     return {
         "kerasfer": kerasfer.__version__,

@@ -10,7 +10,7 @@ _FACTS = {
 
 def report(folder, setting, results, task):
     """Prints the task's table; writes it (table.csv, .md), runs.csv (a row a run),
-    results.csv (a row a number, `kerasfer.study`) and the task's pictures."""
+    results.csv (a row a number, `analysis.statistics`) and the task's pictures."""
     import pandas as pd
 
     from kerasfer.safe_write import written_aside
@@ -37,14 +37,14 @@ def report(folder, setting, results, task):
 
 
 def long_table(results):
-    """The numbers of results, one a row: see `kerasfer.study`.
+    """The numbers of results, one a row: see `kerasfer.analysis.statistics`.
 
     Args:
         results: dicts with `setting`, `fold` and what is in a run's result.json.
     """
     import pandas as pd
 
-    from kerasfer.study import BEST_VALIDATION, COLUMNS
+    from kerasfer.analysis.statistics import BEST_VALIDATION, COLUMNS
 
     rows = []
     for result in results:
@@ -79,6 +79,6 @@ def heading(method, runs):
 
 def mean_and_deviation(values):
     """Of shares over runs: "33.5 ± 1.1", or the one value."""
-    from kerasfer.study import percent
+    from kerasfer.analysis.statistics import percent
 
     return percent(values.mean(), values.std())

@@ -123,7 +123,7 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
     import keras
 
     from kerasfer.callbacks import SaveWeights
-    from kerasfer.checkpoints import Checkpoint
+    from kerasfer.callbacks.checkpoint import Checkpoint
     from kerasfer.experiments.epoch_seconds import EpochSeconds
 
     method, seed = run.config["method"], run.config["seed"]

@@ -5,11 +5,7 @@ from kerasfer.layers.centroids import ClassCentroids, class_sums
 from kerasfer.layers.class_margin import MARGIN_LOSSES, ClassMargin
 from kerasfer.layers.confidence_margin import ConfidenceMargin
 from kerasfer.layers.label_memory import LabelMemory
-from kerasfer.layers.normalization import (
-    NORMALIZATIONS,
-    ImageNormalization,
-    UnitLength,
-)
+from kerasfer.layers.normalization import NORMALIZATIONS, ImageNormalization, UnitLength
 from kerasfer.layers.padded_sum import PaddedSum
 from kerasfer.layers.prototype_head import PrototypeHead
 

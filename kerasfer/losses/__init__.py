@@ -1,9 +1,6 @@
 """Losses as pure functions: unreduced, (batch,), and the means that reduce them."""
 
-from kerasfer.losses.action_units import (
-    action_unit_cross_entropy,
-    action_unit_error,
-)
+from kerasfer.losses.action_units import action_unit_cross_entropy, action_unit_error
 from kerasfer.losses.contrastive import info_nce
 from kerasfer.losses.cross_entropy import cross_entropy, probability_error
 from kerasfer.losses.margin import (

@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
-from kerasfer.plug_ins.base import PlugIn
-from kerasfer.plug_ins.class_counts import checked_counts
-from kerasfer.plug_ins.fit import CLASSES
+from kerasfer.training.class_counts import checked_counts
+from kerasfer.training.fit import CLASSES
+from kerasfer.training.plug_in import PlugIn
 
 
 class ABC(PlugIn):

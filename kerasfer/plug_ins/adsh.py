@@ -5,10 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer._compat import add_state
-from kerasfer.own_outputs import confidences
-from kerasfer.plug_ins.base import PlugIn
-from kerasfer.plug_ins.class_counts import checked_counts
-from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS
+from kerasfer.training.class_counts import checked_counts
+from kerasfer.training.fit import CLASSES, HARD_LABELS
+from kerasfer.training.own_outputs import confidences
+from kerasfer.training.plug_in import PlugIn
 
 
 class Adsh(PlugIn):

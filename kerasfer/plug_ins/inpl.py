@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from kerasfer._compat import add_state
 from kerasfer.losses.reductions import all_reduce_sum, num_replicas
-from kerasfer.plug_ins.base import PlugIn
-from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
+from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
+from kerasfer.training.plug_in import PlugIn
 
 _LOG = logging.getLogger(__name__)
 _NOTHING = -1e9  # an energy that no face is below

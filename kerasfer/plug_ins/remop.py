@@ -3,17 +3,12 @@
 import keras
 import tensorflow as tf
 
-from kerasfer.conventions import choose
 from kerasfer.layers import PrototypeHead, class_sums
-from kerasfer.losses import (
-    batch_mean,
-    center_loss,
-    masked_mean,
-    simplex_etf_penalty,
-)
+from kerasfer.losses import batch_mean, center_loss, masked_mean, simplex_etf_penalty
 from kerasfer.metrics import MacroF1, PredictionScores
-from kerasfer.plug_ins.base import PlugIn
-from kerasfer.plug_ins.fit import CLASSES
+from kerasfer.training.conventions import choose
+from kerasfer.training.fit import CLASSES
+from kerasfer.training.plug_in import PlugIn
 
 CONVENTIONS = {
     "code": {

@@ -1,8 +1,6 @@
 """Training schemes: `keras.Model`s that learn from labelled and unlabelled faces."""
 
-from kerasfer.plug_ins import ABC, Adsh, InPL, PlugIn, ReMoP
 from kerasfer.schemes.ada_cm import AdaCM
-from kerasfer.schemes.base import SemiSupervisedModel
 from kerasfer.schemes.cpe import CPE
 from kerasfer.schemes.fixmatch import FixMatch
 from kerasfer.schemes.flexmatch import FlexMatch
@@ -16,33 +14,24 @@ from kerasfer.schemes.pseudo_emotion import PseudoEmotion
 from kerasfer.schemes.pseudo_label import PseudoLabel
 from kerasfer.schemes.remixmatch import ReMixMatch
 from kerasfer.schemes.rul import RUL
-from kerasfer.schemes.step import Pseudo, Step
 from kerasfer.schemes.supervised import Supervised
 from kerasfer.schemes.uda import UDA
 
 __all__ = [
-    "ABC",
     "AdaCM",
-    "Adsh",
     "CPE",
     "FixMatch",
     "FlexMatch",
-    "InPL",
     "LargeMargin",
     "MEK",
     "MarginMix",
     "MeanTeacher",
     "MixMatch",
-    "PlugIn",
     "ProgressiveTeacher",
-    "Pseudo",
     "PseudoEmotion",
     "PseudoLabel",
     "RUL",
     "ReMixMatch",
-    "ReMoP",
-    "SemiSupervisedModel",
-    "Step",
     "Supervised",
     "UDA",
 ]

@@ -4,15 +4,15 @@ import math
 
 import tensorflow as tf
 
-from kerasfer.conventions import choose
 from kerasfer.layers import ConfidenceMargin
 from kerasfer.losses import batch_mean, info_nce, masked_mean
-from kerasfer.own_outputs import confidences
-from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
-from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schedules import linear_ramp
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.targets.pseudo_labels import hard_pseudo_labels
+from kerasfer.training.conventions import choose
+from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.own_outputs import confidences
+from kerasfer.training.step import Step
 
 _MEANS = {"batch": lambda v, mask: batch_mean(v * mask), "subset": masked_mean}
 CONVENTIONS = {

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from kerasfer.losses import batch_mean, cross_entropy
 from kerasfer.losses.reductions import all_reduce_sum, num_replicas
-from kerasfer.plug_ins.class_counts import checked_counts
-from kerasfer.pseudo_labels import hard_pseudo_labels
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.feature_map import feature_map_of
-from kerasfer.schemes.step import Pseudo, Step
+from kerasfer.targets.pseudo_labels import hard_pseudo_labels
+from kerasfer.training.class_counts import checked_counts
+from kerasfer.training.feature_map import feature_map_of
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Pseudo, Step
 
 _PARTS = ("head", "medium", "tail")
 _TEST_EXPERT = 1

@@ -3,10 +3,10 @@
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
-from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
-from kerasfer.pseudo_labels import hard_pseudo_labels
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.targets.pseudo_labels import hard_pseudo_labels
+from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Step
 
 
 class FixMatch(SemiSupervisedModel):

@@ -5,11 +5,11 @@ import tensorflow as tf
 from kerasfer.layers import ClassMargin
 from kerasfer.layers.class_margin import BALANCED
 from kerasfer.losses import batch_mean
-from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, check_fit
-from kerasfer.pseudo_labels import likeliest
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.margin_update import update_margin
-from kerasfer.schemes.step import Step
+from kerasfer.targets.pseudo_labels import likeliest
+from kerasfer.training.fit import CLASSES, HARD_LABELS, check_fit
+from kerasfer.training.margin_update import update_margin
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Step
 
 
 class LargeMargin(SemiSupervisedModel):

@@ -4,12 +4,12 @@ import tensorflow as tf
 
 from kerasfer.layers import ClassCentroids
 from kerasfer.losses import batch_mean, large_margin_loss, probability_error
-from kerasfer.mixup import mixup
-from kerasfer.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
 from kerasfer.schedules import linear_ramp
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.class_means import summed_embeddings
-from kerasfer.schemes.step import Pseudo, Step
+from kerasfer.targets.mixup import mixup
+from kerasfer.targets.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
+from kerasfer.training.class_means import summed_embeddings
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Pseudo, Step
 
 _CENTROID_IMAGES = ("labeled", "all")
 

@@ -1,10 +1,10 @@
 """Mean Teacher (Tarvainen and Valpola, NIPS 2017)."""
 
-from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, probability_error
 from kerasfer.schedules import linear_ramp, sigmoid_ramp
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Pseudo, Step
+from kerasfer.training.conventions import choose_preset
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Pseudo, Step
 
 PRESETS = {
     "fer": {"ramp_shape": "linear", "ramp": 0.4, "loss_weights": {"unlabeled": 50.0}},

@@ -5,10 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
-from kerasfer.plug_ins.class_counts import checked_counts
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.feature_map import feature_map_of
-from kerasfer.schemes.step import Step
+from kerasfer.training.class_counts import checked_counts
+from kerasfer.training.feature_map import feature_map_of
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Step
 
 
 class MEK(SemiSupervisedModel):

@@ -2,14 +2,14 @@
 
 import tensorflow as tf
 
-from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, probability_error
 from kerasfer.losses.reductions import num_replicas
-from kerasfer.mixup import mixup
-from kerasfer.pseudo_labels import sharpen
 from kerasfer.schedules import RAMP_IMAGES, bounded_ramp
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Pseudo, Step
+from kerasfer.targets.mixup import mixup
+from kerasfer.targets.pseudo_labels import sharpen
+from kerasfer.training.conventions import choose_preset
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Pseudo, Step
 
 PRESETS = {
     "fer": {

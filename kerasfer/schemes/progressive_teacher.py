@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from kerasfer.losses import batch_mean, masked_mean, probability_error
 from kerasfer.schedules import linear_ramp
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Pseudo, Step
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Pseudo, Step
 
 
 class ProgressiveTeacher(SemiSupervisedModel):

@@ -9,10 +9,10 @@ from kerasfer.action_units import EMOTIONET, emotions_of, pseudo_emotion_scores
 from kerasfer.layers import ClassMargin
 from kerasfer.layers.class_margin import BALANCED
 from kerasfer.losses import action_unit_error, batch_mean
-from kerasfer.pseudo_labels import hard_pseudo_labels
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.margin_update import update_margin
-from kerasfer.schemes.step import Pseudo, Step
+from kerasfer.targets.pseudo_labels import hard_pseudo_labels
+from kerasfer.training.margin_update import update_margin
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Pseudo, Step
 
 
 class PseudoEmotion(SemiSupervisedModel):

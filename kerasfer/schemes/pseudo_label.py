@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean
-from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
-from kerasfer.pseudo_labels import hard_pseudo_labels
 from kerasfer.schedules import linear_ramp
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.targets.pseudo_labels import hard_pseudo_labels
+from kerasfer.training.conventions import choose_preset
+from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Step
 
 PRESETS = {
     "fer": {"threshold": 0.95, "ramp": 0.4, "loss_weights": {}},

@@ -4,14 +4,14 @@ import keras
 import tensorflow as tf
 
 from kerasfer._compat import add_state
-from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, cross_entropy
 from kerasfer.losses.reductions import all_reduce_sum, num_replicas
-from kerasfer.mixup import mixup
-from kerasfer.pseudo_labels import aligned, sharpen
 from kerasfer.schedules import RAMP_IMAGES, bounded_ramp
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Pseudo, Step
+from kerasfer.targets.mixup import mixup
+from kerasfer.targets.pseudo_labels import aligned, sharpen
+from kerasfer.training.conventions import choose_preset
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Pseudo, Step
 
 _WEIGHTS = {"unlabeled": 1.5, "anchor": 0.5, "rotation": 0.5}
 PRESETS = {

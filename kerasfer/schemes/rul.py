@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.feature_map import feature_map_of
-from kerasfer.schemes.step import Step
+from kerasfer.training.feature_map import feature_map_of
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Step
 
 
 class RUL(SemiSupervisedModel):

@@ -1,8 +1,8 @@
 """Supervised training, the floor that every scheme must beat."""
 
 from kerasfer.losses import batch_mean
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Step
 
 
 class Supervised(SemiSupervisedModel):

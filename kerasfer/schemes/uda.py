@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from kerasfer.conventions import choose_preset
 from kerasfer.losses import batch_mean, masked_mean
-from kerasfer.plug_ins.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
-from kerasfer.pseudo_labels import hard_pseudo_labels, sharpen
 from kerasfer.schedules import TSA_SHAPES, tsa_threshold
-from kerasfer.schemes.base import SemiSupervisedModel
-from kerasfer.schemes.step import Step
+from kerasfer.targets.pseudo_labels import hard_pseudo_labels, sharpen
+from kerasfer.training.conventions import choose_preset
+from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
+from kerasfer.training.model import SemiSupervisedModel
+from kerasfer.training.step import Step
 
 PRESETS = {
     "fer": {"temperature": 0.4, "threshold": 0.8, "loss_weights": {}},

@@ -15,9 +15,9 @@ import mtcnn
 import numpy as np
 from rows import Row, seconds
 
-from kerasfer.alignment import LANDMARKS
-from kerasfer.detection.cascade import Cascade
-from kerasfer.faces import read_image
+from kerasfer.vision.alignment import LANDMARKS
+from kerasfer.vision.detection.cascade import Cascade
+from kerasfer.vision.images import read_image
 
 
 def differences(image, theirs, ours):

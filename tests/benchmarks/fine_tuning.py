@@ -21,7 +21,7 @@ def our_step(scheme, network, batch, labels, threshold):
     import tensorflow as tf
 
     import kerasfer
-    from kerasfer.schemes.read_order import reads_before_writes
+    from kerasfer.training.read_order import reads_before_writes
 
     shape = (_SIDE, _SIDE, 3)
     backbone = kerasfer.backbones.dlib_resnet(shape)

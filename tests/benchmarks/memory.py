@@ -21,7 +21,7 @@ from rows import Row
 
 from kerasfer.data import synthetic
 from kerasfer.data.records import ShardWriter
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 _FEW, _MANY, _OF_A_SHARD, _LABELED = 10_000, 1_000_000, 1000, 400
 _RECIPE = pathlib.Path(__file__).parents[2] / "recipes/baselines.py"

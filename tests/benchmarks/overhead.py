@@ -16,8 +16,9 @@ from rows import Row, faster, in_turns
 
 import kerasfer
 from kerasfer.data import synthetic, training_dataset
-from kerasfer.schemes import AdaCM, FixMatch, FlexMatch, MarginMix, MixMatch, ReMoP
-from kerasfer.schemes.read_order import reads_before_writes
+from kerasfer.plug_ins import ReMoP
+from kerasfer.schemes import AdaCM, FixMatch, FlexMatch, MarginMix, MixMatch
+from kerasfer.training.read_order import reads_before_writes
 
 _FACES, _BATCH, STEPS, _REPETITIONS = 2000, 64, 4, 31
 

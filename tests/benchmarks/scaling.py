@@ -17,7 +17,7 @@ from rows import Row, faster, in_turns, rate
 from shards import write
 
 from kerasfer.data import synthetic, training_dataset
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 _PAIRS, _REPETITIONS = 64, 9
 

@@ -18,10 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 import kerasfer
-from kerasfer.export import Description
-from kerasfer.export.formats import write
-from kerasfer.faces import EXPRESSIONS
+from kerasfer.deploy.export import Description
+from kerasfer.deploy.export.formats import write
 from kerasfer.frozen import frozen
+from kerasfer.vision.images import EXPRESSIONS
 
 REPETITIONS = 60
 CASES = (("compact", 48, 1), ("compact", 48, 64), ("wide_resnet_28_2", 48, 1))

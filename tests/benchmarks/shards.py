@@ -17,7 +17,7 @@ from rows import Row, faster, in_turns, rate
 from kerasfer.data import read_manifest, synthetic
 from kerasfer.data.records import ShardWriter, read_record
 from kerasfer.data.row_order import shards_of, shuffled
-from kerasfer.faces import cv2, decode_image
+from kerasfer.vision.images import cv2, decode_image
 
 _FACES, _OF_A_SHARD, _REPETITIONS = 2000, 250, 15
 

@@ -30,7 +30,7 @@ def our_step(scheme, threshold, theirs, batch, labels):
     import tensorflow as tf
 
     import kerasfer
-    from kerasfer.schemes.read_order import reads_before_writes
+    from kerasfer.training.read_order import reads_before_writes
 
     shape = (_SIDE, _SIDE, 3)
     backbone = kerasfer.backbones.resnet18(shape)
@@ -51,7 +51,7 @@ def our_step(scheme, threshold, theirs, batch, labels):
     elif scheme == "FixMatch":
         model = schemes.FixMatch(classifier, threshold, **options)
     else:
-        remop = schemes.ReMoP(_CLASSES)
+        remop = kerasfer.plug_ins.ReMoP(_CLASSES)
         model = schemes.FixMatch(classifier, threshold, plug_ins=(remop,), **options)
         remop.head.set_prototypes(theirs.network.prototypes.detach().numpy())
     model.compile(keras.optimizers.Adam(1e-4))

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from test_augment_ops import PILLOW, face_like
 
 from kerasfer.augment import strong_view, weak_view
-from kerasfer.faces import cv2, decode_image
+from kerasfer.vision.images import cv2, decode_image
 
 _IMAGES, _REPETITIONS = 200, 15
 

@@ -52,7 +52,7 @@ def make_distilled(folder, name, config, manifest, primitive, seed, new_classifi
 
 def _pool(config, primitive, new_classifier):
     """The classifier that theta_0 comes from, without dropout."""
-    from kerasfer.copies import copy_of
+    from kerasfer.training.copies import copy_of
 
     given = config.omni.distill_weights is not None
     if given or config.omni.start != "pretrained":
@@ -80,12 +80,12 @@ def _rate(omni, steps):
 def _distill(folder, made_from, config, manifest, classifier, seed):
     import keras
 
-    from kerasfer.checkpoints import Checkpoint
+    from kerasfer.callbacks.checkpoint import Checkpoint
 
     omni = config.omni
     one_pass = -(-len(manifest) // omni.distill_batch)
     steps_per_epoch = omni.distill_steps_per_epoch or one_pass
-    distiller = kerasfer.distillation.DatasetDistiller(
+    distiller = kerasfer.omni.distillation.DatasetDistiller(
         classifier,
         manifest.class_names,
         config.faces.image_shape,

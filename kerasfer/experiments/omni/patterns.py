@@ -26,7 +26,8 @@ def learnable(folder, seed=0):
         curve.
     """
     loaded = [
-        kerasfer.distillation.load_images(f) for f in sorted(folder.glob("epoch_*.npz"))
+        kerasfer.omni.distillation.load_images(f)
+        for f in sorted(folder.glob("epoch_*.npz"))
     ]
     snapshots = np.stack([images for images, _, _ in loaded])
     labels, names = loaded[0][1:]

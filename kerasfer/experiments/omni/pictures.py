@@ -28,7 +28,7 @@ def draw_contact_sheet(path, selected):
 
 def draw_distilled(path, file):
     """Distilled images, a column a class, each stretched to its own range."""
-    from kerasfer.distillation import load_images
+    from kerasfer.omni.distillation import load_images
 
     images, labels, names = load_images(file)
     rows = len(images) // len(names)
@@ -43,7 +43,7 @@ def draw_distilled(path, file):
 
 def draw_evolution(path, files):
     """The first image of each class after some epochs, a row an epoch."""
-    from kerasfer.distillation import load_images
+    from kerasfer.omni.distillation import load_images
 
     snapshots = [load_images(file)[0] for file in files]
     names = load_images(files[0])[2]

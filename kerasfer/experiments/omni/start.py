@@ -18,12 +18,12 @@ def begin(omni, model, primitive, distilled, class_names):
         learner = load_classifier(primitive / "classifier.keras")
         start_from(model.classifier, learner, with_head=omni.start == "primitive")
     if omni.learned_steps and distilled:
-        images, labels, names = kerasfer.distillation.load_images(distilled)
-        step_sizes, steps = kerasfer.distillation.load_steps(distilled)
-        kerasfer.distillation.take_steps(
+        images, labels, names = kerasfer.omni.distillation.load_images(distilled)
+        step_sizes, steps = kerasfer.omni.distillation.load_steps(distilled)
+        kerasfer.omni.distillation.take_steps(
             model.classifier,
             images,
-            kerasfer.distillation.labels_among(labels, names, class_names),
+            kerasfer.omni.distillation.labels_among(labels, names, class_names),
             step_sizes,
             steps,
             omni.distill_batch_statistics,

@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from kerasfer.faces import cv2, read_image
+from kerasfer.vision.images import cv2, read_image
 
 PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"}

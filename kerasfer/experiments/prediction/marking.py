@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
-from kerasfer.faces import cv2
 from kerasfer.safe_write import written_aside
+from kerasfer.vision.images import cv2
 
 _COLOR, _INK = (60, 200, 90), (10, 20, 10)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -7,12 +7,12 @@ import time
 import typing
 
 import kerasfer
-from kerasfer.alignment import CROPS
-from kerasfer.detection import Face, MTCNNDetector, find_faces
 from kerasfer.experiments.prediction.frames import VIDEOS, Frame, files_of, frames
 from kerasfer.experiments.prediction.marking import MarkedFiles
 from kerasfer.experiments.prediction.records import as_text, records
 from kerasfer.safe_write import new_folder
+from kerasfer.vision.alignment import CROPS
+from kerasfer.vision.detection import Face, MTCNNDetector, find_faces
 
 
 class LookedAt(typing.NamedTuple):
@@ -21,7 +21,7 @@ class LookedAt(typing.NamedTuple):
     frame: Frame
     faces: list
     predictions: object
-    """`kerasfer.predictor.Predictions`, a row a face; None without faces."""
+    """`kerasfer.deploy.predictor.Predictions`, a row a face; None without faces."""
 
 
 def predict(config):

@@ -9,8 +9,8 @@ from kerasfer.experiments.run_reader import TEST
 
 def calibration(run):
     """The section of reliability diagrams on test and validation part."""
-    from kerasfer import figures
-    from kerasfer.calibration import expected_calibration_error
+    from kerasfer.analysis import figures
+    from kerasfer.deploy.calibration import expected_calibration_error
 
     section, drawn = Section("Calibration"), []
     for part, name in (("test", TEST), ("validation", VALIDATION)):

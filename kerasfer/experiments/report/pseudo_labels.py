@@ -11,7 +11,7 @@ from kerasfer.experiments.report.tables import curves_of, read_table
 
 def pseudo_labels(folder):
     """The section of what metrics of pseudo-labels wrote; empty without such."""
-    from kerasfer import figures
+    from kerasfer.analysis import figures
 
     section, audit = Section("Pseudo-labels"), read_table(folder / PSEUDO_LABELS)
     if audit is None:
@@ -46,7 +46,7 @@ def pseudo_labels(folder):
 
 
 def _confidences(folder, audit):
-    from kerasfer import figures
+    from kerasfer.analysis import figures
     from kerasfer.metrics import confidence_edges
 
     table, edges = read_table(folder / CONFIDENCES), confidence_edges()

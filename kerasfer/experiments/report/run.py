@@ -5,6 +5,7 @@ import pathlib
 
 import yaml
 
+from kerasfer.data.licences import licence_notes
 from kerasfer.experiments.artifacts import EMBEDDING, SHOWN
 from kerasfer.experiments.logging_callbacks import FINDINGS, METRICS
 from kerasfer.experiments.report.calibration import calibration
@@ -16,7 +17,6 @@ from kerasfer.experiments.report.tables import curves_of, read_table
 from kerasfer.experiments.run_reader import FinishedRun, read_json
 from kerasfer.experiments.runs import RESULT
 from kerasfer.experiments.scores_by import percent
-from kerasfer.licences import licence_notes
 
 REPORT = "report.html"
 SUBGROUPS = ("gender", "sex", "race", "age")
@@ -147,7 +147,7 @@ def _training(folder):
 
 
 def _embedding(folder):
-    from kerasfer import figures
+    from kerasfer.analysis import figures
 
     section, points = Section("Embedding"), read_table(folder / EMBEDDING)
     if points is None:

@@ -15,7 +15,7 @@ from kerasfer.experiments.scores_by import (
 
 def scores(run, subgroups):
     """The section of the scores on the test part; empty where it was not read."""
-    from kerasfer import figures
+    from kerasfer.analysis import figures
 
     section, result = Section("Test part"), run.result
     if not result or not (run.folder / TEST).exists():

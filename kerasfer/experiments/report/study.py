@@ -27,7 +27,7 @@ def write_study_report(folder, study, entries, long, out, path=None):
         folder: of the study's tables.
         study: a `Study`.
         entries: the cells of its plan.
-        long: its results, a row a number (`kerasfer.study`).
+        long: its results, a row a number (`kerasfer.analysis.statistics`).
         out: folder that the runs' folders are relative to.
         path: of the report; None is report.html in the folder.
 
@@ -78,8 +78,8 @@ def _summary(entries, long, out):
 
 
 def _setting(setting, entries, long, scale, unit):
-    from kerasfer import figures
-    from kerasfer.study import BEST_VALIDATION
+    from kerasfer.analysis import figures
+    from kerasfer.analysis.statistics import BEST_VALIDATION
 
     section = Section(setting)
     if long.empty:
@@ -108,7 +108,7 @@ def _setting(setting, entries, long, scale, unit):
 
 
 def _confusions(entries, out):
-    from kerasfer import figures
+    from kerasfer.analysis import figures
 
     section, drawn = Section("Confusion, summed over runs"), []
     for entry in entries:

@@ -15,7 +15,7 @@ def curves_of(table):
     """A function that draws the columns of a data frame, a row an epoch."""
 
     def draw():
-        from kerasfer import figures
+        from kerasfer.analysis import figures
 
         return figures.curves({name: table[name].tolist() for name in table}, "")
 

@@ -1,5 +1,6 @@
 """A paper's numbers and ours side by side, and what part of the protocol differs."""
 
+from kerasfer.analysis.statistics import BEST_TEST, BEST_VALIDATION, percent, summarize
 from kerasfer.experiments.study.published import differences
 from kerasfer.experiments.study.tables import (
     as_latex,
@@ -8,7 +9,6 @@ from kerasfer.experiments.study.tables import (
     signed,
 )
 from kerasfer.safe_write import written_aside
-from kerasfer.study import BEST_TEST, BEST_VALIDATION, percent, summarize
 
 
 def paper_tables(folder, study, entries, long):
@@ -18,7 +18,7 @@ def paper_tables(folder, study, entries, long):
         folder: of the study.
         study: the study file.
         entries: of its plan.
-        long: results of its runs, see `kerasfer.study`.
+        long: results of its runs, see `kerasfer.analysis.statistics`.
     """
     import pandas as pd
 

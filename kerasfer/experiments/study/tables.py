@@ -1,8 +1,6 @@
 """Tables of a study: CSV, Markdown and LaTeX."""
 
-from kerasfer.experiments.floors import LARGEST, of_runs
-from kerasfer.safe_write import written_aside
-from kerasfer.study import (
+from kerasfer.analysis.statistics import (
     BEST_TEST,
     BEST_VALIDATION,
     SELECTIONS,
@@ -11,6 +9,8 @@ from kerasfer.study import (
     percent,
     summarize,
 )
+from kerasfer.experiments.floors import LARGEST, of_runs
+from kerasfer.safe_write import written_aside
 
 _TITLES = {
     BEST_VALIDATION: "best on validation",

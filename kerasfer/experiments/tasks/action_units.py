@@ -68,7 +68,7 @@ def inspect(faces, model, manifest):
     """What the model makes of some faces."""
     images = data.build_evaluation_data(faces, manifest)
     names = manifest.au_names
-    return kerasfer.inspection.inspect(model, images, names, "action_units")
+    return kerasfer.analysis.inspection.inspect(model, images, names, "action_units")
 
 
 def kinds(manifest):

@@ -79,7 +79,7 @@ def write_validation(path, faces, model, split):
 def inspect(faces, model, manifest):
     """What the model makes of some faces."""
     images = data.build_evaluation_data(faces, manifest)
-    return kerasfer.inspection.inspect(model, images, manifest.class_names)
+    return kerasfer.analysis.inspection.inspect(model, images, manifest.class_names)
 
 
 def kinds(manifest):

@@ -7,9 +7,9 @@ import pathlib
 
 import numpy as np
 
-from kerasfer.alignment import CROPS, LANDMARKS, cut_out
 from kerasfer.data.records import is_record, read_record
-from kerasfer.faces import cv2, decode_image, resize, with_channels
+from kerasfer.vision.alignment import CROPS, LANDMARKS, cut_out
+from kerasfer.vision.images import cv2, decode_image, resize, with_channels
 
 BOX = ("box_x", "box_y", "box_width", "box_height")
 POINTS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
@@ -107,7 +107,7 @@ def _encoded(image, encoding):
 
 
 def crop_of(settings):
-    """The `kerasfer.alignment.Crop` of the settings."""
+    """The `kerasfer.vision.alignment.Crop` of the settings."""
     crop = CROPS[settings["crop"]]
     if settings["margin"] is None:
         return crop
@@ -119,13 +119,13 @@ def _detector(settings):
     if settings["detector"] == "none":
         return None, "none"
     if settings["detector"] == "yunet":
-        from kerasfer.detection import YuNetDetector
+        from kerasfer.vision.detection import YuNetDetector
 
         path = pathlib.Path(settings["yunet_model"])
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         detect = YuNetDetector(path, settings["min_confidence"], min_side=1)
         return detect, f"yunet {path.name} {digest}, opencv {cv2.__version__}"
-    from kerasfer.detection import MTCNNDetector
+    from kerasfer.vision.detection import MTCNNDetector
 
     detect = MTCNNDetector(settings["min_confidence"], min_side=1)
     return detect, f"mtcnn {importlib.metadata.version('mtcnn')}"

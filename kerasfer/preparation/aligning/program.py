@@ -6,7 +6,7 @@ import dataclasses
 import json
 import multiprocessing
 
-from kerasfer.licences import licence_notes, write_notice
+from kerasfer.data.licences import licence_notes, write_notice
 from kerasfer.preparation.aligning.faces import ENCODINGS, FACTS, crop_of
 from kerasfer.preparation.aligning.pictures import read_pictures
 from kerasfer.preparation.aligning.shards import open_folder, record_path, settings_of

@@ -26,7 +26,7 @@ def use_one_core():
     """
     import tensorflow as tf
 
-    from kerasfer.faces import cv2
+    from kerasfer.vision.images import cv2
 
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 
-from kerasfer.faces import cv2
+from kerasfer.vision.images import cv2
 
 _THUMBNAIL = 16  # pixels of its side
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasfer.faces import cv2, resize
+from kerasfer.vision.images import cv2, resize
 
 _SIDE, _COLUMNS, _ROWS = 64, 12, 6
 

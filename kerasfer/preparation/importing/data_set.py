@@ -5,7 +5,7 @@ import pathlib
 import typing
 from collections.abc import Callable
 
-from kerasfer.faces import EXPRESSIONS
+from kerasfer.vision.images import EXPRESSIONS
 
 # How data sets write the expressions, beside the names of FER+.
 _WORDS = {

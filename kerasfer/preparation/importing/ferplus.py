@@ -2,8 +2,8 @@
 
 import csv
 
-from kerasfer.faces import EXPRESSIONS
 from kerasfer.preparation.importing.data_set import Rejected
+from kerasfer.vision.images import EXPRESSIONS
 
 _COLUMNS = (*EXPRESSIONS, "unknown", "NF")
 

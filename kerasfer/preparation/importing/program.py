@@ -47,13 +47,13 @@ def main(config_class, data_set_of, description):
 def convert(data_set, source, out, output="files"):
     """Writes the manifest of a data set, whole or not at all.
 
-    Its columns: path, label (for expressions a name of `kerasfer.faces.EXPRESSIONS`),
+    Its columns: path, label (for expressions a name of `vision.images.EXPRESSIONS`),
     split, subject, original_label, and the data set's attributes.
 
     Raises:
         ValueError: nothing that can be used.
     """
-    from kerasfer.licences import write_notice
+    from kerasfer.data.licences import write_notice
     from kerasfer.preparation.importing.source import opened
     from kerasfer.preparation.importing.totals import print_totals
     from kerasfer.safe_write import new_folder

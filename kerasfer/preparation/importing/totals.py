@@ -1,6 +1,6 @@
 """What came out, and how it differs from what a cited source says."""
 
-from kerasfer.faces import EXPRESSIONS
+from kerasfer.vision.images import EXPRESSIONS
 
 
 def print_totals(data_set, counts, reasons):

@@ -1,0 +1,7 @@
+"""What a training came to: statistics of runs, what a model sees, pictures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["figures", "inspection", "statistics"]
+)

@@ -1,0 +1,6 @@
+"""What faces without labels are trained on: pure functions on tensors."""
+
+from kerasfer.targets.mixup import mixup
+from kerasfer.targets.pseudo_labels import hard_pseudo_labels, sharpen
+
+__all__ = ["hard_pseudo_labels", "mixup", "sharpen"]

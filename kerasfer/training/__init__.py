@@ -1,0 +1,14 @@
+"""The frame: what schemes and plug-ins share, and what a scheme of your own needs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "epoch_update": ["EpochUpdate"],
+        "model": ["SemiSupervisedModel"],
+        "non_finite": ["StopOnNonFiniteLoss"],
+        "plug_in": ["PlugIn"],
+        "step": ["Pseudo", "Step"],
+    },
+)

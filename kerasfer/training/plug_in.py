@@ -1,0 +1,99 @@
+"""The contract between a plug-in and the frame."""
+
+import keras
+
+
+class PlugIn(keras.layers.Layer):
+    """Something added to a scheme: views, outputs, a pseudo-label rule, losses, state.
+
+    A plug-in is a layer, so that its weights are its state. Every method has a neutral
+    default; a plug-in overrides the few it needs. Attributes:
+
+    * `needs`: what the scheme must offer (`kerasfer.training.fit`), or its constructor
+      refuses the pair;
+    * `views`: entries of the batch it reads, beyond the scheme's own;
+    * `loss_weights`: name -> weight of each loss that `losses_of` returns;
+    * `not_averaged`: its variables that the averaged copy takes as they are;
+    * `train_metrics`, `test_metrics`: its metrics, updated by `observe_training` and
+      `observe_test`; each appears in the logs under its name.
+
+    >>> class LogitNorm(PlugIn):
+    ...     loss_weights = {"logit_norm": 1e-3}
+    ...     def losses_of(self, step):
+    ...         logits = step.outputs["image"]["logits"]
+    ...         return {"logit_norm": tf.reduce_mean(tf.square(logits))}
+    >>> model = FixMatch(classifier, plug_ins=[LogitNorm()])  # doctest: +SKIP
+    """
+
+    needs = ()
+    views = ()
+    loss_weights = {}
+    not_averaged = ()
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # Keras 2.15 tracks no metrics under the name of a class attribute.
+        self.train_metrics, self.test_metrics = [], []
+
+    def attach(self, classifier):
+        """The classifier with this plug-in's outputs; by default as it is.
+
+        New `probs` take part in the scheme's targets, unless the former ones are kept
+        as the output `own_probs`: then the scheme reads those.
+        """
+        return classifier
+
+    def factors_on(self, scheme):
+        """Name -> factor on the default weight of a loss of the class `scheme`, where
+        it has a loss of that name; by default none."""
+        return {}
+
+    def pseudo_labels(self, weak, default):
+        """The pseudo-labels of the unlabelled faces.
+
+        Args:
+            weak: classifier outputs on their weak view.
+            default: the rule of the scheme, or of the plug-in before this one; a
+                function of `probs`, (batch, num_classes).
+
+        Returns:
+            labels, int (batch,), and mask, float (batch,).
+        """
+        return default(weak["probs"])
+
+    def thresholds_instead_of(self, thresholds):
+        """The thresholds of the rule that replaces the scheme's: a number, one per
+        class, or None where it has none; by default the scheme's. For diagnostics."""
+        return thresholds
+
+    def shifted(self, logits):
+        """The logits (batch, num_classes) of the strong view, on which pseudo-labels
+        are learned; by default as they are."""
+        return logits
+
+    def losses_of(self, step):
+        """Name -> scalar, exactly the names in `loss_weights`, of a scheme's `Step`."""
+        return {}
+
+    def updates_of(self, step):
+        """((variable, new value), ...), applied after a step with finite gradients."""
+        return ()
+
+    def observe_training(self, step, audit_labels):
+        """Updates `train_metrics` from a `Step` with pseudo-labels.
+
+        Called where the batch has "audit_label": the true classes of the unlabelled
+        faces, int (unlabeled_batch,), -1 where unknown. Only metrics may read them.
+        """
+
+    def observe_test(self, labels, outputs):
+        """Updates `test_metrics` from a batch of `evaluate` or of the validation."""
+
+    @property
+    def needs_epoch_update(self):
+        """Whether `epoch_end` has work to do; then `fit` needs `EpochUpdate`."""
+        return type(self).epoch_end is not PlugIn.epoch_end
+
+    def epoch_end(self, model, labeled, unlabeled):
+        """Work at the end of an epoch, on data sets of (image, label) without
+        augmentation; `unlabeled` may be None. Needs the callback `EpochUpdate`."""

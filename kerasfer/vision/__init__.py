@@ -1,0 +1,7 @@
+"""Images and faces: reading, aligning, finding them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["alignment", "detection", "images"]
+)
