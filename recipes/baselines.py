@@ -21,7 +21,7 @@ import numpy as np
 
 import kerasfer
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.flags import require_at_least
+from kerasfer.experiments.flags import require_at_least, require_within
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.training import Training, build_classifier, frame_options
 
@@ -35,6 +35,8 @@ SCHEMES = {
     "uda": "UDA",
     "fixmatch": "FixMatch",
     "flexmatch": "FlexMatch",
+    "freematch": "FreeMatch",
+    "softmatch": "SoftMatch",
     "ada_cm": "AdaCM",
     "cpe": "CPE",
     "rul": "RUL",
@@ -57,7 +59,8 @@ class Config:
     )
     scheme: tuple[str, ...] = ("fixmatch",)
     """Of supervised, pseudo_label, mean_teacher, mixmatch, remixmatch, uda, fixmatch,
-    flexmatch, ada_cm, cpe, rul, mek, progressive_teacher; each may have "+plugin"."""
+    flexmatch, freematch, softmatch, ada_cm, cpe, rul, mek, progressive_teacher; each
+    may have "+plugin"."""
     beside: tuple[Literal["hog", "linear_probe"], ...] = ()
     """Floors without training, on the same split for comparison."""
     plugin: tuple[Literal["remop", "abc", "adsh", "inpl"], ...] = ()
@@ -69,6 +72,9 @@ class Config:
     """tau, of schemes and plug-ins that have one; None is each one's own."""
     unlabeled_weight: float | None = None
     """lambda_u, of schemes that have one; None is each one's own."""
+    momentum: float = 0.99
+    """Of the states of FreeMatch and SoftMatch; the papers' 0.999 is for 10,000 steps
+    and more."""
     tsa: Literal["linear", "exp", "log"] | None = None
     """Training signal annealing of UDA."""
     energy_cutoff: float | None = None
@@ -86,6 +92,7 @@ class Config:
 
     def __post_init__(self):
         require_at_least(self, 1, "measured_faces")
+        require_within(self, 0, 0.9999, "momentum")
         for name in self.scheme:
             scheme, *plug_ins = name.split("+")
             if scheme not in SCHEMES or not {*plug_ins} <= {*PLUG_INS}:
@@ -94,7 +101,7 @@ class Config:
                     f"{', +'.join(PLUG_INS)} if wanted. Received: {name}."
                 )
             for plug_in in (*plug_ins, *self.plugin):
-                kerasfer.plug_ins.check_fit(
+                kerasfer.training.check_fit(
                     getattr(kerasfer.schemes, SCHEMES[scheme]),
                     getattr(kerasfer.plug_ins, PLUG_INS[plug_in]),
                 )
@@ -137,6 +144,8 @@ def scheme(config, name, classifier, counts, num_unlabeled, options):
         "uda": {"tsa": config.tsa, **preset, **threshold},
         "fixmatch": threshold,
         "flexmatch": {**indexed, **threshold},
+        "freematch": {"momentum": config.momentum},
+        "softmatch": {"momentum": config.momentum},
         "cpe": {**counted, **threshold},
         "mek": counted,
     }.get(name, {})

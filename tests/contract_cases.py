@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from conftest import au_classifier, faces_with_action_units, random_faces
 
+import kerasfer
 from kerasfer.plug_ins import ABC, Adsh, InPL, ReMoP
 from kerasfer.schemes import (
     CPE,
@@ -55,8 +56,8 @@ class Everything(PlugIn):
         head = self.head(classifier.output["embedding"])
         return keras.Model(classifier.input, {**classifier.output, "head": head})
 
-    def pseudo_labels(self, weak, default):
-        labels, mask = default(weak["probs"])
+    def select(self, weak, rule, scores):
+        labels, mask = rule(scores)
         return labels, mask * 0.5
 
     def losses_of(self, step):
@@ -127,6 +128,13 @@ SCHEMES = {
         c, "island", margin_weight=0.05, pair_weight=0.1, **options
     ),
     "pseudo_emotion": pseudo_emotion,
+}
+# A new scheme of kerasfer.schemes is tested as it comes.
+_BUILT = {"island", *(name.replace("_", "") for name in SCHEMES)}
+SCHEMES |= {
+    name.lower(): getattr(kerasfer.schemes, name)
+    for name in kerasfer.schemes.__all__
+    if name.lower() not in _BUILT
 }
 WITH_BATCH_STATISTICS = {"cpe", "rul"}  # or dropout: they differ with the split
 PLUG_INS = {

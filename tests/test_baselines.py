@@ -31,7 +31,7 @@ from kerasfer.schemes import (
     Supervised,
 )
 from kerasfer.schemes.remixmatch import quarter_turns
-from kerasfer.targets.pseudo_labels import aligned, likeliest
+from kerasfer.targets.pseudo_labels import distribution_alignment, most_probable
 
 RNG = np.random.default_rng(0)
 LOGITS = {
@@ -128,7 +128,7 @@ def test_the_teacher_is_the_average_in_training_mode():
     for weight in model.ema_classifier.weights:
         weight.assign(weight * 0.5)
     faces = random_faces(4, side=4)
-    taught = model.teach(faces.images)["probs"]
+    taught = model.ema_forward(faces.images)["probs"]
     expected = model.ema_classifier(faces.images, training=True)["probs"]
     np.testing.assert_allclose(taught, expected, rtol=1e-6)
     assert not np.allclose(taught, model.classifier(faces.images)["probs"])
@@ -279,11 +279,15 @@ def test_remixmatch():
 def test_alignment():
     probs = RNG.dirichlet([1, 2, 3], 5)
     mean = probs.mean(0)
-    np.testing.assert_allclose(aligned(probs, mean, mean), probs, rtol=1e-6)
-    shifted = np.asarray(aligned(probs, [0.0, 0.5, 0.5], mean))
+    np.testing.assert_allclose(
+        distribution_alignment(probs, mean, mean), probs, rtol=1e-6
+    )
+    shifted = np.asarray(distribution_alignment(probs, [0.0, 0.5, 0.5], mean))
     np.testing.assert_allclose(shifted.sum(-1), np.ones(5), rtol=1e-6)
     assert (shifted[:, 0] < 1e-4).all()
-    never = np.asarray(aligned(probs, mean, [0.0, 0.5, 0.5]))  # class 0 not predicted
+    never = np.asarray(
+        distribution_alignment(probs, mean, [0.0, 0.5, 0.5])
+    )  # class 0 not predicted
     assert np.isfinite(never).all() and (never[:, 0] > 0.99).all()
 
 
@@ -500,7 +504,7 @@ def test_label_memory_survives_saving_and_the_order_of_faces(tmp_path):
         whole.memory.labels.numpy(), resumed.memory.labels.numpy()
     )
     # Row i of the memory is face i, whatever the order of the batches.
-    guesses = np.asarray(likeliest(whole.classifier(unlabeled.images)["probs"])[0])
+    guesses = np.asarray(most_probable(whole.classifier(unlabeled.images)["probs"])[0])
     known = whole.memory.labels.numpy() >= 0
     assert (whole.memory.labels.numpy() == guesses)[known].mean() > 0.7
 

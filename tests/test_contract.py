@@ -296,8 +296,8 @@ def test_a_plug_in_with_zero_weight_changes_nothing(any_scheme):
         pytest.skip("the plug-in's view moves batch statistics, and dropout's dice")
 
     class Silent(Everything):
-        def pseudo_labels(self, weak, default):
-            return default(weak["probs"])
+        def select(self, weak, rule, scores):
+            return rule(scores)
 
     alone = build(scheme)
     silent = build(scheme, (Silent,), loss_weights={"head": 0.0})

@@ -174,7 +174,7 @@ def test_a_run_that_goes_on_does_not_say_it_again(tmp_path):
 
 
 class Fixed(PlugIn):
-    def thresholds_instead_of(self, thresholds):
+    def adjust_thresholds(self, thresholds):
         return 0.5
 
 
@@ -192,7 +192,7 @@ class Fixed(PlugIn):
     ],
 )
 def test_thresholds_in_force(build, expected):
-    found = build(dense_classifier()).thresholds_in_force()
+    found = build(dense_classifier()).current_thresholds()
     if expected is None:
         assert found is None
     else:

@@ -33,7 +33,7 @@ class MeasuredPseudoLabels(keras.callbacks.Callback):
     def _measure(self):
         quality = self.model.pseudo_label_quality
         measured = {**quality.per_class()}
-        thresholds = self.model.thresholds_in_force()
+        thresholds = self.model.current_thresholds()
         num_classes = len(measured["passed"])
         if thresholds is None:
             thresholds = np.full(num_classes, np.nan)

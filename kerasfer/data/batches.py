@@ -69,8 +69,6 @@ class TrainingBatches:
             if rows is not None
         }
         self._lock = threading.Lock()
-        image_views = [view for view in self.views if view in VIEWS]
-        self.mixed_size = batch_size + self.unlabeled_size * len(image_views)
         # The thread pool is TensorFlow's; OpenCV's own threads would only get in its
         # way.
         cv2.setNumThreads(1)
@@ -82,13 +80,12 @@ class TrainingBatches:
         """Name -> (dtype, shape) of every entry, the labels under "label"."""
         images, shares = self.image_shape, self.shard[1]
         labeled, unlabeled = self.batch_size // shares, self.unlabeled_size // shares
-        mixed = self.mixed_size // shares
         shapes = {view: (np.uint8, (unlabeled, *images)) for view in VIEWS}
         shapes |= {
             "index": (np.int32, (unlabeled,)),
             "audit_label": (np.int32, (unlabeled,)),
-            "mix_weight": (np.float32, (mixed,)),
-            "mix_key": (np.float32, (mixed,)),
+            "mix_weight": (np.float32, (self._mixed("mix_weight") // shares,)),
+            "mix_key": (np.float32, (self._mixed("mix_key") // shares,)),
             "uniform_labeled": (np.float32, (labeled,)),
             "uniform_unlabeled": (np.float32, (unlabeled,)),
         }
@@ -98,6 +95,13 @@ class TrainingBatches:
             **{view: shapes[view] for view in self.views},
             "label": (targets.dtype.type, (labeled, *targets.shape[1:])),
         }
+
+    def _mixed(self, entry):
+        """How many images MixUp's dice are for: the labelled ones, and those of the
+        views named before."""
+        before = self.views[: self.views.index(entry)] if entry in self.views else ()
+        count = sum(view in VIEWS for view in before)
+        return self.batch_size + self.unlabeled_size * count
 
     def __call__(self, step, memory=None):
         """The batch of a step; images are written into `memory`, name -> array, if that

@@ -43,7 +43,8 @@ def training_dataset(
     * "index": int32 (U,), rows of `unlabeled`;
     * "audit_label": int32 (U,), their labels where known, -1 else: for metrics only;
     * "mix_weight": float32 (M,), max(w, 1-w) for w ~ Beta(alpha, alpha), and "mix_key",
-      float32 (M,), uniform: one for each of the M images above, labelled first;
+      float32 (M,), uniform: one for each labelled image, then for each of those views
+      that are named before it;
     * "uniform_labeled" (B,), "uniform_unlabeled" (U,): float32, uniform in [0, 1).
 
     `label` is int32 (B,) for expressions, float32 (B, num_aus) for action units.

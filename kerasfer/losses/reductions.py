@@ -20,6 +20,11 @@ def all_reduce_sum(value):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+def all_reduce_mean(value):
+    """Mean of a tensor over replicas; the tensor itself where there is one."""
+    return all_reduce_sum(value) / float(num_replicas())
+
+
 def gathered(value):
     """The rows of all replicas, and the slice of them that is this replica's.
 

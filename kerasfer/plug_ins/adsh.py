@@ -55,12 +55,12 @@ class Adsh(PlugIn):
         checked_counts(np.ones(self.thresholds.shape[0]), classifier)
         return classifier
 
-    def pseudo_labels(self, weak, default):
-        ratios = tf.stop_gradient(weak["probs"]) / tf.convert_to_tensor(self.thresholds)
+    def select(self, weak, rule, scores):
+        ratios = tf.stop_gradient(scores) / tf.convert_to_tensor(self.thresholds)
         labels = tf.argmax(ratios, -1, output_type=tf.int32)
         return labels, tf.cast(tf.reduce_max(ratios, -1) >= 1.0, tf.float32)
 
-    def thresholds_instead_of(self, thresholds):
+    def adjust_thresholds(self, thresholds):
         return tf.convert_to_tensor(self.thresholds)
 
     def epoch_end(self, model, labeled, unlabeled):

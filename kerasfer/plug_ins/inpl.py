@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer._compat import add_state
-from kerasfer.losses.reductions import all_reduce_sum, num_replicas
+from kerasfer.losses.reductions import all_reduce_mean
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.plug_in import PlugIn
 
@@ -74,22 +74,22 @@ class InPL(PlugIn):
         self.predicted = add_state(self, "predicted", (num_classes,), uniform)
         self.built = True
 
-    def pseudo_labels(self, weak, default):
+    def select(self, weak, rule, scores):
         passes = energy(weak["logits"]) <= tf.convert_to_tensor(self.cutoff)
-        labels = tf.argmax(weak["probs"], -1, output_type=tf.int32)
+        labels = tf.argmax(scores, -1, output_type=tf.int32)
         return labels, tf.stop_gradient(tf.cast(passes, tf.float32))
 
-    def thresholds_instead_of(self, thresholds):
+    def adjust_thresholds(self, thresholds):
         return None  # it looks at energies
 
-    def shifted(self, logits):
+    def adjust_logits(self, logits):
         if self.margin == 0:
             return logits
         return logits + self.margin * tf.math.log(tf.convert_to_tensor(self.predicted))
 
     def updates_of(self, step):
         mean = tf.reduce_mean(step.outputs["weak"]["probs"], 0)
-        mean = all_reduce_sum(tf.stop_gradient(mean)) / float(num_replicas())
+        mean = all_reduce_mean(tf.stop_gradient(mean))
         kept = self.momentum * tf.convert_to_tensor(self.predicted)
         return ((self.predicted, kept + (1.0 - self.momentum) * mean),)
 

@@ -4,6 +4,7 @@ from kerasfer.schemes.ada_cm import AdaCM
 from kerasfer.schemes.cpe import CPE
 from kerasfer.schemes.fixmatch import FixMatch
 from kerasfer.schemes.flexmatch import FlexMatch
+from kerasfer.schemes.freematch import FreeMatch
 from kerasfer.schemes.large_margin import LargeMargin
 from kerasfer.schemes.margin_mix import MarginMix
 from kerasfer.schemes.mean_teacher import MeanTeacher
@@ -14,6 +15,7 @@ from kerasfer.schemes.pseudo_emotion import PseudoEmotion
 from kerasfer.schemes.pseudo_label import PseudoLabel
 from kerasfer.schemes.remixmatch import ReMixMatch
 from kerasfer.schemes.rul import RUL
+from kerasfer.schemes.softmatch import SoftMatch
 from kerasfer.schemes.supervised import Supervised
 from kerasfer.schemes.uda import UDA
 
@@ -22,6 +24,7 @@ __all__ = [
     "CPE",
     "FixMatch",
     "FlexMatch",
+    "FreeMatch",
     "LargeMargin",
     "MEK",
     "MarginMix",
@@ -32,6 +35,7 @@ __all__ = [
     "PseudoLabel",
     "RUL",
     "ReMixMatch",
+    "SoftMatch",
     "Supervised",
     "UDA",
 ]

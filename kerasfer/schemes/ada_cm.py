@@ -7,7 +7,6 @@ import tensorflow as tf
 from kerasfer.layers import ConfidenceMargin
 from kerasfer.losses import batch_mean, info_nce, masked_mean
 from kerasfer.schedules import linear_ramp
-from kerasfer.targets.pseudo_labels import hard_pseudo_labels
 from kerasfer.training.conventions import choose
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
@@ -140,15 +139,13 @@ class AdaCM(SemiSupervisedModel):
         first, second, strong = (outputs[v] for v in ("weak", "weak_2", "strong"))
 
         # The partition: sure faces are subset I, the others subset II.
-        margins = tf.convert_to_tensor(self.margin.margins)
         pseudo = self.pseudo_labels(
-            {name: (first[name] + second[name]) / 2.0 for name in first},
-            lambda probs: hard_pseudo_labels(probs, margins),
+            {name: (first[name] + second[name]) / 2.0 for name in first}
         )
         unsure = 1.0 - pseudo.mask
 
         cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            pseudo.labels, self.shifted(strong["logits"])
+            pseudo.labels, self.adjust_logits(strong["logits"])
         )
         contrast = info_nce(
             first["embedding"],

@@ -96,7 +96,9 @@ class CPE(SemiSupervisedModel):
             guesses, mask = hard_pseudo_labels(probs, self.threshold)
             unlabeled.append(self._unlabeled(strong[:, expert], guesses, mask))
         tested = outputs["weak"]["probs"]
-        pseudo = Pseudo.likeliest(tested, hard_pseudo_labels(tested, self.threshold)[1])
+        pseudo = Pseudo.most_probable(
+            tested, hard_pseudo_labels(tested, self.threshold)[1]
+        )
         losses = {"supervised": tf.add_n(supervised), "unlabeled": tf.add_n(unlabeled)}
         return Step(losses, labels, outputs, pseudo)
 

@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
-from kerasfer.targets.pseudo_labels import hard_pseudo_labels
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
@@ -46,11 +45,9 @@ class FixMatch(SemiSupervisedModel):
             "weak": self.forward_weak(batch["weak"]),
             "strong": self.forward(batch["strong"]),
         }
-        pseudo = self.pseudo_labels(
-            outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
-        )
+        pseudo = self.pseudo_labels(outputs["weak"])
         strong = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            pseudo.labels, self.shifted(outputs["strong"]["logits"])
+            pseudo.labels, self.adjust_logits(outputs["strong"]["logits"])
         )
         losses = {
             "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),

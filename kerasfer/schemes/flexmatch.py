@@ -59,14 +59,12 @@ class FlexMatch(SemiSupervisedModel):
             "weak": self.forward_weak(batch["weak"]),
             "strong": self.forward(batch["strong"]),
         }
-        pseudo = self.pseudo_labels(
-            outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.thresholds())
-        )
+        pseudo = self.pseudo_labels(outputs["weak"])
         guesses, confident = hard_pseudo_labels(
             confidences(outputs["weak"]), self.threshold
         )
         strong = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            pseudo.labels, self.shifted(outputs["strong"]["logits"])
+            pseudo.labels, self.adjust_logits(outputs["strong"]["logits"])
         )
         losses = {
             "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),

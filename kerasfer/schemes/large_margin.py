@@ -5,7 +5,7 @@ import tensorflow as tf
 from kerasfer.layers import ClassMargin
 from kerasfer.layers.class_margin import BALANCED
 from kerasfer.losses import batch_mean
-from kerasfer.targets.pseudo_labels import likeliest
+from kerasfer.targets.pseudo_labels import most_probable
 from kerasfer.training.fit import CLASSES, HARD_LABELS, check_fit
 from kerasfer.training.margin_update import update_margin
 from kerasfer.training.model import SemiSupervisedModel
@@ -94,7 +94,7 @@ class LargeMargin(SemiSupervisedModel):
         counted, pseudo = tf.ones_like(labels, tf.float32), None
         if self.unlabeled:
             outputs["weak"] = self.forward_weak(batch["weak"])
-            pseudo = self.pseudo_labels(outputs["weak"], likeliest)
+            pseudo = self.pseudo_labels(outputs["weak"])
             embeddings = tf.concat([embeddings, outputs["weak"]["embedding"]], 0)
             classes = tf.concat([classes, pseudo.labels], 0)
             counted = tf.concat([counted, pseudo.mask], 0)
@@ -106,6 +106,9 @@ class LargeMargin(SemiSupervisedModel):
         }
         updates = self.margin.moved(embeddings, classes, counted)
         return Step(losses, labels, outputs, pseudo, updates)
+
+    def select(self, scores, thresholds):
+        return most_probable(scores)
 
     def epoch_end(self, labeled, unlabeled):
         update_margin(self, labeled, _annotated_classes)

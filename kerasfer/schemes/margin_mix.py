@@ -5,9 +5,9 @@ import tensorflow as tf
 from kerasfer.layers import ClassCentroids
 from kerasfer.losses import batch_mean, large_margin_loss, probability_error
 from kerasfer.schedules import linear_ramp
-from kerasfer.targets.mixup import mixup
 from kerasfer.targets.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
 from kerasfer.training.class_means import summed_embeddings
+from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
 
@@ -101,31 +101,26 @@ class MarginMix(SemiSupervisedModel):
 
         # MixUp of everything with everything; weight 1 leaves the faces as they are.
         targets = tf.concat([tf.one_hot(labels, known.shape[0]), q, q], 0)
-        count = tf.shape(targets)[0]  # the dice also cover the views of plug-ins
-        images, targets = mixup(
-            tf.concat([batch["image"], batch["weak"], batch["weak_2"]], 0),
+        mixed = mixed_forward(
+            self,
+            batch,
+            ("image", "weak", "weak_2"),
             targets,
-            tf.where(ready > 0, batch["mix_weight"][:count], 1.0),
-            batch["mix_key"][:count],
+            tf.where(ready > 0, batch["mix_weight"], 1.0),
         )
-        mixed = self.forward(images)
-
-        size = tf.shape(labels)[0]
-        labeled = {name: values[:size] for name, values in mixed.items()}
-        unlabeled = {name: values[size:] for name, values in mixed.items()}
+        margins = large_margin_loss(mixed.targets, *self._centered(mixed.outputs))
         weight = ready * linear_ramp(self.progress(), self.ramp)
         losses = {
-            "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
-            "unlabeled": weight
-            * batch_mean(probability_error(targets[size:], unlabeled)),
-            "margin": ready
-            * batch_mean(large_margin_loss(targets, *self._centered(mixed))),
+            "supervised": batch_mean(self.supervised_loss(*mixed.labeled)),
+            "unlabeled": weight * batch_mean(probability_error(*mixed.unlabeled)),
+            "margin": ready * batch_mean(margins),
         }
         updates = self.centroids.moved(
-            labeled["embedding"], targets[:size], self.centroid_momentum
+            mixed.labeled[1]["embedding"], mixed.labeled[0], self.centroid_momentum
         )
-        pseudo = Pseudo.likeliest(q, ready)
-        return Step(losses, labels, {"image": labeled, **outputs}, pseudo, updates)
+        pseudo = Pseudo.most_probable(q, ready)
+        outputs["image"] = mixed.labeled[1]
+        return Step(losses, labels, outputs, pseudo, updates)
 
     def epoch_end(self, labeled, unlabeled):
         """Re-estimates the centroids over whole data sets, by the averaged weights."""

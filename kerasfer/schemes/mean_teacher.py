@@ -67,13 +67,13 @@ class MeanTeacher(SemiSupervisedModel):
         self.ramp_shape, self.ramp = _RAMPS[chosen["ramp_shape"]], chosen["ramp"]
 
     def scheme_step(self, batch, labels):
-        teacher = self.teach(batch["weak"])
+        teacher = self.ema_forward(batch["weak"])
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": teacher,
             "weak_2": self.forward_weak(batch["weak_2"]),
         }
-        pseudo = Pseudo.likeliest(teacher["probs"])
+        pseudo = Pseudo.most_probable(teacher["probs"])
         error = probability_error(teacher["probs"], outputs["weak_2"])
         weight = self.ramp_shape(self.progress(), self.ramp)
         losses = {

@@ -5,9 +5,9 @@ import tensorflow as tf
 from kerasfer.losses import batch_mean, probability_error
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.schedules import RAMP_IMAGES, bounded_ramp
-from kerasfer.targets.mixup import mixup
 from kerasfer.targets.pseudo_labels import sharpen
 from kerasfer.training.conventions import choose_preset
+from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
 
@@ -83,24 +83,17 @@ class MixMatch(SemiSupervisedModel):
         q = tf.stop_gradient(sharpen(guess, self.temperature))
 
         targets = tf.concat([tf.one_hot(labels, q.shape[-1]), q, q], 0)
-        count = tf.shape(targets)[0]  # the dice also cover the views of plug-ins
-        images, targets = mixup(
-            tf.concat([batch["image"], batch["weak"], batch["weak_2"]], 0),
-            targets,
-            batch["mix_weight"][:count],
-            batch["mix_key"][:count],
-        )
-        mixed = self.forward(images)
+        views = ("image", "weak", "weak_2")
+        mixed = mixed_forward(self, batch, views, targets)
 
         size = tf.shape(labels)[0]
-        labeled = {name: values[:size] for name, values in mixed.items()}
-        unlabeled = {name: values[size:] for name, values in mixed.items()}
         steps = tf.convert_to_tensor(self.steps_done)
         seen = steps * tf.cast(size * num_replicas(), tf.float32)
         weight = bounded_ramp(self.progress(), self.ramp, seen, self.ramp_images)
-        error = batch_mean(probability_error(targets[size:], unlabeled))
+        error = batch_mean(probability_error(*mixed.unlabeled))
         losses = {
-            "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
+            "supervised": batch_mean(self.supervised_loss(*mixed.labeled)),
             "unlabeled": weight * error,
         }
-        return Step(losses, labels, {"image": labeled, **outputs}, Pseudo.likeliest(q))
+        outputs["image"] = mixed.labeled[1]
+        return Step(losses, labels, outputs, Pseudo.most_probable(q))

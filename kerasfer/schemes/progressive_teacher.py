@@ -58,14 +58,14 @@ class ProgressiveTeacher(SemiSupervisedModel):
         self.drop, self.drop_ramp, self.ramp = drop, drop_ramp, ramp
 
     def scheme_step(self, batch, labels):
-        teacher = self.teach(batch["weak"])
+        teacher = self.ema_forward(batch["weak"])
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": teacher,
             "weak_2": self.forward_weak(batch["weak_2"]),
         }
-        pseudo = Pseudo.likeliest(teacher["probs"])
-        kept = self._clean(labels, self.teach(batch["image"]))
+        pseudo = Pseudo.most_probable(teacher["probs"])
+        kept = self._clean(labels, self.ema_forward(batch["image"]))
         error = probability_error(teacher["probs"], outputs["weak_2"])
         supervised = self.supervised_loss(labels, outputs["image"])
         losses = {

@@ -118,7 +118,7 @@ class PseudoEmotion(SemiSupervisedModel):
         if self.unlabeled:
             outputs["weak"] = weak = self.forward_weak(batch["weak"])
             scores = self.scores_of(weak["probs"])
-            pseudo = Pseudo.likeliest(scores, self._likeliest(scores)[1])
+            pseudo = Pseudo.most_probable(scores, self._strongest(scores)[1])
             embeddings = tf.concat([embeddings, weak["embedding"]], 0)
             emotions = tf.concat([emotions, pseudo.labels], 0)
             counted = tf.concat([counted, pseudo.mask], 0)
@@ -139,7 +139,7 @@ class PseudoEmotion(SemiSupervisedModel):
 
     def _emotions(self, outputs):
         """The pseudo-emotion of each face, and whether it counts."""
-        return self._likeliest(self.scores_of(outputs["probs"]))
+        return self._strongest(self.scores_of(outputs["probs"]))
 
-    def _likeliest(self, scores):
+    def _strongest(self, scores):
         return hard_pseudo_labels(scores, self.lowest_score)

@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from kerasfer.losses import batch_mean
 from kerasfer.schedules import linear_ramp
-from kerasfer.targets.pseudo_labels import hard_pseudo_labels
 from kerasfer.training.conventions import choose_preset
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
@@ -64,11 +63,9 @@ class PseudoLabel(SemiSupervisedModel):
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),
         }
-        pseudo = self.pseudo_labels(
-            outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
-        )
+        pseudo = self.pseudo_labels(outputs["weak"])
         cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            pseudo.labels, self.shifted(outputs["weak"]["logits"])
+            pseudo.labels, self.adjust_logits(outputs["weak"]["logits"])
         )
         losses = {
             "supervised": batch_mean(self.supervised_loss(labels, outputs["image"])),

@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from kerasfer._compat import add_state
 from kerasfer.losses import batch_mean, cross_entropy
-from kerasfer.losses.reductions import all_reduce_sum, num_replicas
+from kerasfer.losses.reductions import all_reduce_mean, num_replicas
 from kerasfer.schedules import RAMP_IMAGES, bounded_ramp
-from kerasfer.targets.mixup import mixup
-from kerasfer.targets.pseudo_labels import aligned, sharpen
+from kerasfer.targets.pseudo_labels import distribution_alignment, sharpen
 from kerasfer.training.conventions import choose_preset
+from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
 
@@ -90,37 +90,29 @@ class ReMixMatch(SemiSupervisedModel):
         }
         weak = outputs["weak"]["probs"]
         one_hot = tf.one_hot(labels, weak.shape[-1])
-        guess = aligned(weak, self._p_data(), self._p_model())
+        guess = distribution_alignment(weak, self._p_data(), self._p_model())
         q = tf.stop_gradient(sharpen(guess, self.temperature))
-        pseudo = Pseudo.likeliest(q)
+        pseudo = Pseudo.most_probable(q)
 
         targets = tf.concat([one_hot, q, q, q], 0)
-        count = tf.shape(targets)[0]  # the dice also cover the views of plug-ins
-        views = [batch[name] for name in ("image", "weak", "strong", "strong_2")]
-        images, targets = mixup(
-            tf.concat(views, 0),
-            targets,
-            batch["mix_weight"][:count],
-            batch["mix_key"][:count],
-        )
-        mixed = self.forward(images)
+        views = ("image", "weak", "strong", "strong_2")
+        mixed = mixed_forward(self, batch, views, targets)
         turned, turns = quarter_turns(batch["strong"])
         rotation = self.forward(turned)["rotation_logits"]
 
         size = tf.shape(labels)[0]
-        labeled = {name: values[:size] for name, values in mixed.items()}
-        unlabeled = {name: values[size:] for name, values in mixed.items()}
         steps = tf.convert_to_tensor(self.steps_done)
         seen = steps * tf.cast(size * num_replicas(), tf.float32)
         weight = bounded_ramp(self.progress(), self.ramp, seen, self.ramp_images)
         losses = {
-            "supervised": batch_mean(self.supervised_loss(targets[:size], labeled)),
-            "unlabeled": weight * batch_mean(cross_entropy(targets[size:], unlabeled)),
+            "supervised": batch_mean(self.supervised_loss(*mixed.labeled)),
+            "unlabeled": weight * batch_mean(cross_entropy(*mixed.unlabeled)),
             "anchor": weight * batch_mean(cross_entropy(q, outputs["strong"])),
             "rotation": batch_mean(cross_entropy(turns, {"logits": rotation})),
         }
         updates = self._moved(weak, one_hot)
-        return Step(losses, labels, {"image": labeled, **outputs}, pseudo, updates)
+        outputs["image"] = mixed.labeled[1]
+        return Step(losses, labels, outputs, pseudo, updates)
 
     def _p_data(self):
         if self.class_distribution is not None:
@@ -131,9 +123,8 @@ class ReMixMatch(SemiSupervisedModel):
         return tf.reduce_mean(tf.convert_to_tensor(self.predicted), 0)
 
     def _moved(self, weak, one_hot):
-        replicas = float(num_replicas())
-        newest = all_reduce_sum(tf.reduce_mean(tf.stop_gradient(weak), 0)) / replicas
-        share = all_reduce_sum(tf.reduce_mean(one_hot, 0)) / replicas
+        newest = all_reduce_mean(tf.reduce_mean(tf.stop_gradient(weak), 0))
+        share = all_reduce_mean(tf.reduce_mean(one_hot, 0))
         older = tf.convert_to_tensor(self.predicted)[1:]
         labeled = 0.999 * tf.convert_to_tensor(self.labeled_share) + 0.001 * share
         return (

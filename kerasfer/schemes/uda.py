@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from kerasfer.losses import batch_mean, masked_mean
 from kerasfer.schedules import TSA_SHAPES, tsa_threshold
-from kerasfer.targets.pseudo_labels import hard_pseudo_labels, sharpen
+from kerasfer.targets.pseudo_labels import sharpen
 from kerasfer.training.conventions import choose_preset
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
@@ -79,11 +79,9 @@ class UDA(SemiSupervisedModel):
             "weak": self.forward_weak(batch["weak"]),
             "strong": self.forward(batch["strong"]),
         }
-        pseudo = self.pseudo_labels(
-            outputs["weak"], lambda probs: hard_pseudo_labels(probs, self.threshold)
-        )
+        pseudo = self.pseudo_labels(outputs["weak"])
         q = tf.stop_gradient(sharpen(outputs["weak"]["probs"], self.temperature))
-        log_p = tf.nn.log_softmax(self.shifted(outputs["strong"]["logits"]))
+        log_p = tf.nn.log_softmax(self.adjust_logits(outputs["strong"]["logits"]))
         divergence = tf.reduce_sum(tf.math.xlogy(q, q) - q * log_p, -1)
         losses = {
             "supervised": self._supervised(labels, outputs["image"]),

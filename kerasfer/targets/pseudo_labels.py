@@ -41,8 +41,8 @@ def hard_pseudo_labels(probs, threshold):
     return labels, tf.cast(tf.reduce_max(probs, -1) >= threshold, tf.float32)
 
 
-def likeliest(probs):
-    """The likeliest class and a mask of ones, for schemes that learn from every face.
+def most_probable(probs):
+    """The most probable class, and a mask of ones: every face is learned from.
 
     Args:
         probs: float (batch, num_classes).
@@ -50,12 +50,12 @@ def likeliest(probs):
     Returns:
         int32 (batch,) and float32 (batch,).
 
-    >>> likeliest([[0.4, 0.6]])  # [1] and [1.0]
+    >>> most_probable([[0.4, 0.6]])  # [1] and [1.0]
     """
     return hard_pseudo_labels(probs, 0.0)
 
 
-def aligned(probs, wanted, predicted):
+def distribution_alignment(probs, wanted, predicted):
     """Predictions scaled so that their mean becomes the wanted distribution.
 
         p_k (wanted_k + 1e-6) / (predicted_k + 1e-6), divided by its sum
@@ -69,7 +69,7 @@ def aligned(probs, wanted, predicted):
     Returns:
         float (batch, num_classes), rows sum to 1.
 
-    >>> aligned([[0.5, 0.5]], [0.5, 0.5], [0.8, 0.2])  # [[0.2, 0.8]]
+    >>> distribution_alignment([[0.5, 0.5]], [0.5, 0.5], [0.8, 0.2])  # [[0.2, 0.8]]
     """
     probs = tf.convert_to_tensor(probs)
     wanted, predicted = tf.cast(wanted, probs.dtype), tf.cast(predicted, probs.dtype)

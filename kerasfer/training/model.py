@@ -11,6 +11,7 @@ from kerasfer.losses import cross_entropy
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import PseudoLabelQuality, result_names
 from kerasfer.schedules import averaging_decay
+from kerasfer.targets import hard_pseudo_labels
 from kerasfer.training.averaging import move_average
 from kerasfer.training.checks import check_classifier, check_shares, length_of, unpacked
 from kerasfer.training.copies import copy_of
@@ -132,8 +133,21 @@ class SemiSupervisedModel(ReplicatedModel):
 
     def thresholds(self):
         """The confidence from which a pseudo-label passes now, a number or one per
-        class; None where the rule is another one. By default `threshold`."""
+        class; None where selection works otherwise. By default `threshold`."""
         return self.threshold
+
+    def select(self, scores, thresholds):
+        """The selection rule: pseudo-labels of a batch, and how much each counts.
+
+        Args:
+            scores: float (unlabeled_batch, num_classes), what confidence is read from.
+            thresholds: `thresholds()`, or what `pseudo_labels` was given instead.
+
+        Returns:
+            labels, int (unlabeled_batch,), and mask, float in [0, 1]; by default the
+            argmax, kept where its score reaches its threshold.
+        """
+        return hard_pseudo_labels(scores, thresholds)
 
     # --- what a scheme uses -----------------------------------------------------------
 
@@ -147,7 +161,7 @@ class SemiSupervisedModel(ReplicatedModel):
         """Outputs of the classifier in the mode that `weak_training` says."""
         return own_outputs(self.classifier(images, training=self.weak_training))
 
-    def teach(self, images):
+    def ema_forward(self, images):
         """Outputs of the averaged copy in training mode, constants for the gradient."""
         return _constants(own_outputs(self.ema_classifier(images, training=True)))
 
@@ -160,19 +174,25 @@ class SemiSupervisedModel(ReplicatedModel):
         """As `infer`, with the scheme's own `probs`: for the work at an epoch's end."""
         return own_outputs(self.infer(images, averaged))
 
-    def pseudo_labels(self, weak, default):
-        """Pseudo-labels by the rule `default`, as the plug-ins in turn replace it."""
-        rule = default
+    def pseudo_labels(self, weak, thresholds=None):
+        """A `Pseudo` by `select`, or as plug-ins in turn select instead.
+
+        Args:
+            weak: outputs on the weak view.
+            thresholds: of this step, where they are not `thresholds()`.
+        """
+        limits = self.thresholds() if thresholds is None else thresholds
+        rule = functools.partial(self.select, thresholds=limits)
         for plug_in in self.plug_ins:
-            rule = _replaced_rule(plug_in, weak, rule)
+            rule = functools.partial(plug_in.select, weak, rule)
         read = confidences(weak)
         confidence = tf.reduce_max(tf.stop_gradient(read), -1)
         return Pseudo(*rule(read), confidence)
 
-    def shifted(self, logits):
-        """Logits on which pseudo-labels are learned, as plug-ins in turn shift them."""
+    def adjust_logits(self, logits):
+        """Logits that learn pseudo-labels, as plug-ins in turn adjust them."""
         for plug_in in self.plug_ins:
-            logits = plug_in.shifted(logits)
+            logits = plug_in.adjust_logits(logits)
         return logits
 
     def progress(self):
@@ -191,11 +211,11 @@ class SemiSupervisedModel(ReplicatedModel):
             views += [view for view in plug_in.views if view not in views]
         return tuple(views)
 
-    def thresholds_in_force(self):
-        """`thresholds()`, as plug-ins in turn replace them."""
+    def current_thresholds(self):
+        """`thresholds()`, as plug-ins in turn adjust them."""
         thresholds = self.thresholds()
         for plug_in in self.plug_ins:
-            thresholds = plug_in.thresholds_instead_of(thresholds)
+            thresholds = plug_in.adjust_thresholds(thresholds)
         return thresholds
 
     @property
@@ -442,10 +462,6 @@ class SemiSupervisedModel(ReplicatedModel):
 
 def _constants(outputs):
     return {name: tf.stop_gradient(value) for name, value in outputs.items()}
-
-
-def _replaced_rule(plug_in, weak, rule):
-    return lambda probs: plug_in.pseudo_labels({**weak, "probs": probs}, rule)
 
 
 def _without(logs, names):

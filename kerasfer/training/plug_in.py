@@ -48,25 +48,26 @@ class PlugIn(keras.layers.Layer):
         it has a loss of that name; by default none."""
         return {}
 
-    def pseudo_labels(self, weak, default):
-        """The pseudo-labels of the unlabelled faces.
+    def select(self, weak, rule, scores):
+        """The pseudo-labels of the unlabelled faces, and how much each counts.
 
         Args:
             weak: classifier outputs on their weak view.
-            default: the rule of the scheme, or of the plug-in before this one; a
-                function of `probs`, (batch, num_classes).
+            rule: the selection of the scheme, or of the plug-in before this one; a
+                function of `scores`.
+            scores: float (batch, num_classes), what confidence is read from.
 
         Returns:
-            labels, int (batch,), and mask, float (batch,).
+            labels, int (batch,), and mask, float (batch,) in [0, 1].
         """
-        return default(weak["probs"])
+        return rule(scores)
 
-    def thresholds_instead_of(self, thresholds):
-        """The thresholds of the rule that replaces the scheme's: a number, one per
-        class, or None where it has none; by default the scheme's. For diagnostics."""
+    def adjust_thresholds(self, thresholds):
+        """The thresholds of `select`: a number, one per class, or None where it has
+        none; by default those it is given. For diagnostics."""
         return thresholds
 
-    def shifted(self, logits):
+    def adjust_logits(self, logits):
         """The logits (batch, num_classes) of the strong view, on which pseudo-labels
         are learned; by default as they are."""
         return logits

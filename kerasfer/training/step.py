@@ -13,9 +13,9 @@ class Pseudo(NamedTuple):
     confidence: Any = None  # float (unlabeled_batch,), the largest of what they rest on
 
     @classmethod
-    def likeliest(cls, probs, mask=1.0):
-        """The likeliest classes, of a scheme whose targets are something else: to look
-        at, no plug-in replaces them. `mask` is a number, or one a face."""
+    def most_probable(cls, probs, mask=1.0):
+        """The most probable classes, of a scheme whose targets are something else: to
+        look at, no plug-in replaces them. `mask` is a number, or one a face."""
         probs = tf.stop_gradient(probs)
         confidence = tf.reduce_max(probs, -1)
         labels = tf.argmax(probs, -1, output_type=tf.int32)
