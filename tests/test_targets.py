@@ -128,7 +128,7 @@ def test_a_plug_in_changes_the_training_or_is_refused(scheme, plug_in):
 def test_what_is_refused_names_the_pair_and_what_fits():
     message = (
         r"^Adsh does not fit MixMatch: it needs a rule for hard pseudo-labels, which "
-        r"it replaces; .* It fits: AdaCM, .*FixMatch, FlexMatch, FreeMatch, LargeMargin, "
+        r"it replaces; .* It fits: AdaCM, FixMatch, FlexMatch, FreeMatch, LargeMargin, "
     )
     with pytest.raises(ValueError, match=message):
         build(SCHEMES["mixmatch"], PLUG_INS["adsh"])

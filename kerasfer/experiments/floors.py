@@ -206,7 +206,9 @@ def _svm(strength):
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    return make_pipeline(StandardScaler(), LinearSVC(C=strength, max_iter=20_000))
+    # Of more faces than features the primal problem, which takes seconds, not hours.
+    svm = LinearSVC(C=strength, dual="auto", max_iter=20_000)
+    return make_pipeline(StandardScaler(), svm)
 
 
 def _regression(strength):
