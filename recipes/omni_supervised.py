@@ -38,7 +38,8 @@ from kerasfer.experiments.omni.primitive import make_primitive
 from kerasfer.experiments.omni.selection import make_selection
 from kerasfer.experiments.omni.start import begin
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.runs import RESULT, claimed
+from kerasfer.experiments.run_folder import RunFolder
+from kerasfer.experiments.runs import claimed
 from kerasfer.experiments.table import by_method, heading, mean_and_deviation
 from kerasfer.experiments.tasks import expressions
 from kerasfer.experiments.train import some_faces
@@ -79,7 +80,7 @@ def run_chain(recipe, config, method, seed, folder, read_test):
     stages, anchor = stages_of(config, folder), anchor_of(config)
     own = config.omni.anchor is not None
     learner = stages / ("anchor" if own else "baseline")
-    if not config.omni.primitive and not (learner / RESULT).exists():
+    if not config.omni.primitive and not RunFolder(learner).is_finished:
         tested = read_test and not own
         recipe.train(anchor, "baseline", seed, learner, base, tested)
     with claimed(stages / "stages"):

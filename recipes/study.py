@@ -28,7 +28,8 @@ import yaml
 from kerasfer.experiments.flags import parse, require_at_least
 from kerasfer.experiments.progress import count_bar
 from kerasfer.experiments.report.study import write_study_report
-from kerasfer.experiments.runs import RESULT, reported_errors, slug
+from kerasfer.experiments.run_folder import RunFolder
+from kerasfer.experiments.runs import reported_errors, slug
 from kerasfer.experiments.study.file import read_study
 from kerasfer.experiments.study.jobs import last_line, run_all
 from kerasfer.experiments.study.plan import add_to_plan, study_folder, tabulated
@@ -90,7 +91,7 @@ def run_missing(config, name, runs):
     """Runs what has no result yet, each folder once; gives what failed."""
     missing = {}
     for cell, seed, fold, fold_config, folder in runs:
-        if not (folder / RESULT).exists():
+        if not RunFolder(folder).is_finished:
             label = slug(f"{cell.setting} {cell.method} seed{seed} {fold}")
             missing[folder] = (
                 label, cell.recipe.name, fold_config, cell.row, seed, folder,

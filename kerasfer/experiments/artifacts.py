@@ -3,13 +3,8 @@
 import numpy as np
 
 from kerasfer.experiments import data
+from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.safe_write import written_aside
-
-CLASSIFIER = "classifier.keras"
-SAMPLES = "samples.npz"
-VALIDATION = "predictions_validation.csv"
-EMBEDDING = "embedding.csv"
-SHOWN, SHOWN_FACES = "shown_faces.csv", "shown_faces"
 
 _NUM_SAMPLES = 32
 _NUM_INSPECTED, _NUM_SHOWN = 512, 12
@@ -23,12 +18,13 @@ def keep_for_export(folder, faces, task, model, split):
         facts for the result: how the outputs are called, and how many faces were in
         each part.
     """
-    with written_aside(folder / CLASSIFIER) as aside:
+    files = RunFolder(folder)
+    with written_aside(files.classifier) as aside:
         model.inference_classifier.save(aside)
-    task.write_validation(folder / VALIDATION, faces, model, split)
+    task.write_validation(files.predictions_validation, faces, model, split)
     some = data.evenly_spaced(split.validation, _NUM_SAMPLES)
     batches = [images for images, _ in data.build_evaluation_data(faces, some)]
-    with written_aside(folder / SAMPLES) as aside:
+    with written_aside(files.samples) as aside:
         np.savez(aside, images=np.concatenate(batches))
     parts = ("labeled", "unlabeled", "validation", "test")
     return {
@@ -60,7 +56,7 @@ def keep_for_report(folder, faces, task, model, split):
         points = plane(seen.embeddings)
         table = pd.DataFrame({"path": some.names, "kind": task.kinds(some)})
         table[["x", "y"]] = points
-        with written_aside(folder / EMBEDDING) as aside:
+        with written_aside(RunFolder(folder).embedding) as aside:
             table.to_csv(aside, index=False, float_format="%.4f")
     groups = {"errors on validation faces": (some, seen, seen.surest_errors)}
     if len(split.unlabeled):
@@ -76,12 +72,12 @@ def _write_shown(folder, groups):
 
     from kerasfer.vision.images import cv2
 
-    rows = []
-    (folder / SHOWN_FACES).mkdir(exist_ok=True)
+    rows, files = [], RunFolder(folder)
+    files.shown_faces.mkdir(exist_ok=True)
     for group, (manifest, seen, choose) in groups.items():
         said, known = seen.said, seen.known
         for i in choose(_NUM_SHOWN):
-            file = f"{SHOWN_FACES}/{len(rows):03d}.png"
+            file = f"{files.shown_faces.name}/{len(rows):03d}.png"
             picture = cv2.cvtColor(seen.images[i], cv2.COLOR_RGB2BGR)
             with written_aside(folder / file) as aside:
                 cv2.imencode(".png", picture)[1].tofile(aside)
@@ -96,5 +92,5 @@ def _write_shown(folder, groups):
                 }
             )
     columns = ["group", "file", "path", "said", "known", "confidence"]
-    with written_aside(folder / SHOWN) as aside:
+    with written_aside(files.shown) as aside:
         pd.DataFrame(rows, columns=columns).to_csv(aside, index=False)

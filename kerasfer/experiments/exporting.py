@@ -13,9 +13,8 @@ from kerasfer.deploy.calibration import (
 )
 from kerasfer.deploy.export import Description, export_classifier
 from kerasfer.deploy.safe_loading import check_model
-from kerasfer.experiments.artifacts import CLASSIFIER, SAMPLES, VALIDATION
 from kerasfer.experiments.model_card import model_card
-from kerasfer.experiments.run_reader import TEST, read_run
+from kerasfer.experiments.run_reader import read_run
 from kerasfer.experiments.runs import environment
 from kerasfer.safe_write import written_aside
 from kerasfer.vision.alignment import CROPS, Crop
@@ -34,7 +33,7 @@ def export_run(config):
     """Writes the formats and the card; format -> difference from the trained model."""
     run = read_run(config.run)
     classifier = _classifier(run)
-    labels, probs = run.predictions(VALIDATION)
+    labels, probs = run.predictions(run.files.predictions_validation)
     temperature = (
         fitted_temperature(labels, probs, run.task) if config.calibrate else 1.0
     )
@@ -53,7 +52,7 @@ def export_run(config):
             "export": _versions(environment()),
         },
     )
-    samples = np.load(run.folder / SAMPLES)["images"]
+    samples = np.load(run.files.samples)["images"]
     differences = export_classifier(
         classifier, config.out, description, samples, config.format
     )
@@ -70,7 +69,7 @@ def _classifier(run):
 
     import kerasfer.layers  # noqa: F401 (registers them)
 
-    path = run.folder / CLASSIFIER
+    path = run.files.classifier
     check_model("keras", path)
     return keras.models.load_model(path, compile=False)
 
@@ -110,8 +109,9 @@ def _versions(env):
 def _calibration(run, description):
     """Part -> (ECE before, ECE after) the temperature."""
     errors = {}
-    for part, name in (("validation", VALIDATION), ("test", TEST)):
-        labels, probs = run.predictions(name)
+    validation, test = run.files.predictions_validation, run.files.predictions_test
+    for part, path in (("validation", validation), ("test", test)):
+        labels, probs = run.predictions(path)
         after = with_temperature(probs, description.temperature, run.task).numpy()
         errors[part] = tuple(
             expected_calibration_error(labels, p, run.task) for p in (probs, after)

@@ -16,7 +16,6 @@ import kerasfer
 from kerasfer.experiments import cross_data, data
 from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.locking import opened
-from kerasfer.experiments.runs import RESULT
 from kerasfer.experiments.training import build_classifier, set_precision
 from kerasfer.safe_write import written_aside
 
@@ -78,7 +77,7 @@ def run_floor(config, settings, folder, task, read_test):
         split = task.build_split(config.faces, settings["seed"])
         data.check_parts(split, read_test)
         cross_data.check_tests(config.faces.test, split.labeled.class_names)
-        kerasfer.data.save_split(split, run.folder / "split.csv")
+        kerasfer.data.save_split(split, run.files.split)
         if settings["method"] == "hog":
             features, build = hog, _svm
         else:
@@ -95,7 +94,7 @@ def run_floor(config, settings, folder, task, read_test):
             if config.faces.test:
                 result["tests"] = cross_data.digests(config.faces.test)
         result["minutes"] = round((time.monotonic() - start) / 60, 2)
-        with written_aside(run.folder / RESULT) as aside:
+        with written_aside(run.files.result) as aside:
             aside.write_text(json.dumps(result, indent=2))
     return result
 

@@ -3,8 +3,8 @@
 import json
 
 from kerasfer.experiments import cross_data, data
-from kerasfer.experiments.artifacts import CLASSIFIER, load_classifier
-from kerasfer.experiments.runs import RESULT, write_config
+from kerasfer.experiments.artifacts import load_classifier
+from kerasfer.experiments.runs import write_config
 from kerasfer.safe_write import written_aside
 
 
@@ -25,7 +25,7 @@ def tested_later(run, faces):
     if not names:
         return result
     cross_data.check_tests(faces.test, result["class_names"])
-    classifier = load_classifier(run.folder / CLASSIFIER)
+    classifier = load_classifier(run.files.classifier)
     manifests = cross_data.read_tests(faces.test)
     for name in names:
         print(f"{run.folder} is finished; it is tested on {name}.")
@@ -47,6 +47,6 @@ def tested_later(run, faces):
     paths = {**kept, **cross_data.paths_of(faces.test)}
     tests = [f"{name}={path}" for name, path in paths.items()]
     write_config(run.folder, {**run.written_config, "test": tests})
-    with written_aside(run.folder / RESULT) as aside:
+    with written_aside(run.files.result) as aside:
         aside.write_text(json.dumps(result, indent=2))
     return result

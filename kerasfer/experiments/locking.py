@@ -6,7 +6,8 @@ import pathlib
 import shutil
 import tempfile
 
-from kerasfer.experiments.runs import CHECKPOINTS, Run, claimed, open_run
+from kerasfer.experiments.run_folder import RunFolder
+from kerasfer.experiments.runs import Run, claimed, open_run
 
 _FINISHED, _FAILED = -1, -2
 
@@ -46,15 +47,16 @@ def _helping(folder, settings, devices):
         own = pathlib.Path(own) / folder.name
         own.mkdir()
         if begun:
-            place = folder / CHECKPOINTS / f"epoch-{begun:06d}"
-            shutil.copytree(_seen(place, place), own / CHECKPOINTS / place.name)
+            place = RunFolder(folder).checkpoints / f"epoch-{begun:06d}"
+            copy = RunFolder(own).checkpoints / place.name
+            shutil.copytree(_seen(place, place), copy)
         yield Run(own, json.loads(json.dumps(settings)))
 
 
 def _epochs_done(folder):
     from kerasfer.callbacks.checkpoint import last_checkpoint
 
-    place = last_checkpoint(folder / CHECKPOINTS)
+    place = last_checkpoint(RunFolder(folder).checkpoints)
     return int(place.name.removeprefix("epoch-")) if place else 0
 
 

@@ -2,15 +2,11 @@
 
 import contextlib
 import dataclasses
-import pathlib
 import warnings
 
 from kerasfer.experiments import data
 from kerasfer.experiments.progress import progress_bar
-
-METRICS, PSEUDO_LABELS = "metrics.csv", "pseudo_labels.csv"
-CONFIDENCES, FINDINGS = "confidences.csv", "findings.csv"
-TENSORBOARD = "tensorboard"
+from kerasfer.experiments.run_folder import RunFolder
 
 _SEEN = 512  # unlabelled faces of which the surest are looked for
 
@@ -19,7 +15,7 @@ _SEEN = 512  # unlabelled faces of which the surest are looked for
 class Watching:
     """Callbacks that write a run's tables, and its pages for TensorBoard."""
 
-    folder: pathlib.Path
+    run: RunFolder
     classes: tuple
     """Of pseudo-labels."""
     diagnosis: object
@@ -28,8 +24,8 @@ class Watching:
     @property
     def files(self):
         """That they write, for the checkpoint. TensorBoard's are added to."""
-        names = (METRICS, PSEUDO_LABELS, CONFIDENCES, FINDINGS)
-        return [self.folder / name for name in names]
+        run = self.run
+        return [run.metrics, run.pseudo_labels, run.confidences, run.findings]
 
     def callbacks(self, update, goes_on):
         """In order, around the one that moves thresholds at the end of an epoch.
@@ -44,13 +40,13 @@ class Watching:
 
         return [
             # Before the update, whose threshold a class would fill the line.
-            progress_bar(self.folder.name),
+            progress_bar(self.run.path.name),
             update,
             PseudoLabelAudit(
-                self.folder / PSEUDO_LABELS, self.classes, self.folder / CONFIDENCES
+                self.run.pseudo_labels, self.classes, self.run.confidences
             ),
             self.diagnosis,
-            keras.callbacks.CSVLogger(str(self.folder / METRICS), append=goes_on),
+            keras.callbacks.CSVLogger(str(self.run.metrics), append=goes_on),
             *self.tensorboard,
         ]
 
@@ -59,13 +55,14 @@ def watching(folder, config, task, model, split):
     """The `Watching` of a run."""
     from kerasfer.callbacks import Diagnosis
 
+    run = RunFolder(folder)
     classes = tuple(task.pseudo_classes(model, split.labeled))
     counts = split.labeled.class_counts() if split.labeled.class_names else None
-    diagnosis = Diagnosis(classes, counts, folder / FINDINGS)
+    diagnosis = Diagnosis(classes, counts, run.findings)
     pages = ()
     if config.training.tensorboard:
-        pages = tuple(_tensorboard(folder / TENSORBOARD, config, task, split, classes))
-    return Watching(folder, classes, diagnosis, pages)
+        pages = tuple(_tensorboard(run.tensorboard, config, task, split, classes))
+    return Watching(run, classes, diagnosis, pages)
 
 
 def _tensorboard(folder, config, task, split, classes):
@@ -111,4 +108,4 @@ def note_end(folder, error):
     """Notes the error that ended a run among its findings."""
     from kerasfer.callbacks.diagnosis import write_finding
 
-    write_finding(folder / FINDINGS, "", "the loss is not finite", error)
+    write_finding(RunFolder(folder).findings, "", "the loss is not finite", error)

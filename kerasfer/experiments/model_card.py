@@ -4,7 +4,6 @@ After Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
 import kerasfer
-from kerasfer.experiments.run_reader import TEST
 from kerasfer.experiments.scores_by import (
     by_class,
     by_subgroup,
@@ -99,7 +98,7 @@ def _protocol(run):
 
 
 def _metrics(run, subgroups):
-    table = run.table(TEST)
+    table = run.table(run.files.predictions_test)
     describe = _units if run.task == "action_units" else _classes
     parts = [describe(run, table)]
     attributes = read_attributes(run.config["manifest"], subgroups)

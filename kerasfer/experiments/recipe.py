@@ -10,7 +10,8 @@ from kerasfer.experiments.flags import parse
 from kerasfer.experiments.floors import FLOORS, run_floor
 from kerasfer.experiments.folds import per_fold
 from kerasfer.experiments.pictures import draw_centroid_shift
-from kerasfer.experiments.runs import RESULT, column_of, reported_errors, slug
+from kerasfer.experiments.run_folder import RunFolder
+from kerasfer.experiments.runs import column_of, reported_errors, slug
 from kerasfer.experiments.table import report
 from kerasfer.experiments.tasks import expressions
 from kerasfer.experiments.train import train
@@ -112,9 +113,9 @@ def _written(value):
 def _draw_shifts(folder):
     """The centroids' curves of all runs that have one, in one picture."""
     shifts = {}
-    for path in sorted(folder.rglob("metrics.csv")):
+    for path in sorted(folder.rglob(RunFolder(folder).metrics.name)):
         values = column_of(path, "centroid_shift")
-        if values and (path.parent / RESULT).exists():
+        if values and RunFolder(path.parent).is_finished:
             shifts[str(path.parent.relative_to(folder))] = values
     if shifts:
-        draw_centroid_shift(folder / "centroid_shift.png", shifts)
+        draw_centroid_shift(RunFolder(folder).centroid_shift, shifts)

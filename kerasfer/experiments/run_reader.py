@@ -7,10 +7,7 @@ import pathlib
 import numpy as np
 import yaml
 
-from kerasfer.experiments.artifacts import CLASSIFIER, SAMPLES, VALIDATION
-from kerasfer.experiments.runs import RESULT
-
-TEST = "predictions_test.csv"
+from kerasfer.experiments.run_folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +20,10 @@ class FinishedRun:
     result: dict
 
     @property
+    def files(self):
+        return RunFolder(self.folder)
+
+    @property
     def task(self):
         return "action_units" if "thresholds" in self.result else "expressions"
 
@@ -31,22 +32,22 @@ class FinishedRun:
         """Of the classifier's outputs."""
         return tuple(self.result["outputs"])
 
-    def predictions(self, name):
-        """Labels and probabilities of a CSV in the folder: as
+    def predictions(self, path):
+        """Labels and probabilities of a CSV of predictions: as
         `kerasfer.deploy.calibration.fitted_temperature` takes them."""
-        table = self.table(name)
+        table = self.table(path)
         probs = table[[f"p_{n}" for n in self.names]].to_numpy(np.float32)
         if self.task == "action_units":
             return table[[*self.names]].to_numpy(np.float32), probs
         index = {n: k for k, n in enumerate(self.names)}
         return table["label"].map(index).to_numpy(np.int32), probs
 
-    def table(self, name):
+    def table(self, path):
         import pandas as pd
 
         # A class may be called "1", or "None".
         text = {"path": str, "label": str, "predicted": str}
-        return pd.read_csv(self.folder / name, dtype=text, keep_default_na=False)
+        return pd.read_csv(path, dtype=text, keep_default_na=False)
 
 
 def read_run(folder):
@@ -55,10 +56,13 @@ def read_run(folder):
     Raises:
         ValueError: there is none, or it was made by a version that kept no classifier.
     """
-    missing = [n for n in ("config.yaml", RESULT) if not (folder / n).exists()]
+    files = RunFolder(folder)
+    missing = [p.name for p in (files.config, files.result) if not p.exists()]
     if missing:
         inner = (
-            sorted(p.parent for p in folder.rglob(RESULT)) if folder.exists() else []
+            sorted(p.parent for p in folder.rglob(files.result.name))
+            if folder.exists()
+            else []
         )
         hint = (
             f" Finished runs in it: {', '.join(map(str, inner[:5]))}." if inner else ""
@@ -67,17 +71,18 @@ def read_run(folder):
             f"{folder} is not a finished run: it has no {' and no '.join(missing)}."
             f"{hint}"
         )
-    kept = (CLASSIFIER, SAMPLES, VALIDATION, TEST)
-    if absent := [name for name in kept if not (folder / name).exists()]:
+    kept = [files.classifier, files.samples]
+    kept += [files.predictions_validation, files.predictions_test]
+    if absent := [path.name for path in kept if not path.exists()]:
         raise ValueError(
             f"{folder} lacks {', '.join(absent)}: it was made by an earlier version. "
             "Train it again."
         )
     return FinishedRun(
         folder,
-        yaml.safe_load((folder / "config.yaml").read_text()),
-        json.loads((folder / "env.json").read_text()),
-        json.loads((folder / RESULT).read_text()),
+        yaml.safe_load(files.config.read_text()),
+        json.loads(files.env.read_text()),
+        json.loads(files.result.read_text()),
     )
 
 

@@ -13,10 +13,9 @@ import sys
 
 import yaml
 
+from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.safe_write import written_aside
 
-RESULT = "result.json"  # written last: a folder that has it is a finished run
-CHECKPOINTS = "checkpoints"  # of a run that is not finished
 # What a training does not hang on: other data sets to test on may come later.
 _LATER = ("test",)
 
@@ -34,14 +33,18 @@ class Run:
     config: dict
 
     @property
+    def files(self):
+        return RunFolder(self.folder)
+
+    @property
     def written_config(self):
         """What config.yaml says."""
-        return yaml.safe_load((self.folder / "config.yaml").read_text())
+        return yaml.safe_load(self.files.config.read_text())
 
     @property
     def result(self):
         """The finished run's result, or None."""
-        path = self.folder / RESULT
+        path = self.files.result
         return json.loads(path.read_text()) if path.exists() else None
 
 
@@ -66,7 +69,7 @@ def open_run(folder, config, resume=False):
     folder, config = pathlib.Path(folder), json.loads(json.dumps(config))
     run = Run(folder, config)
     if folder.exists() and any(folder.iterdir()):
-        written = folder / "config.yaml"
+        written = run.files.config
         if not written.exists():
             raise SystemExit(
                 f"error: {folder} exists and is not a run of ours (no config.yaml). "
@@ -89,19 +92,19 @@ def open_run(folder, config, resume=False):
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, config)
-    (folder / "env.json").write_text(json.dumps(environment(), indent=2))
+    run.files.env.write_text(json.dumps(environment(), indent=2))
     return run
 
 
 def write_config(folder, config):
-    with written_aside(folder / "config.yaml") as aside:
+    with written_aside(RunFolder(folder).config) as aside:
         aside.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 def _is_begun(folder):
     from kerasfer.callbacks.checkpoint import last_checkpoint
 
-    return last_checkpoint(folder / CHECKPOINTS) is not None
+    return last_checkpoint(RunFolder(folder).checkpoints) is not None
 
 
 def _resumed(run, written):
@@ -114,7 +117,7 @@ def _resumed(run, written):
             f"{', '.join(others)}. Choose another --out; nothing was changed."
         )
     write_config(run.folder, run.config)
-    path = run.folder / "env.json"
+    path = run.files.env
     env = json.loads(path.read_text()) if path.exists() else environment()
     env.setdefault("resumed", []).append(environment())
     with written_aside(path) as aside:

@@ -12,14 +12,13 @@ from kerasfer.experiments.devices import devices_of, lost_workers_reported
 from kerasfer.experiments.later_tests import tested_later
 from kerasfer.experiments.locking import opened
 from kerasfer.experiments.logging_callbacks import (
-    METRICS,
     note_end,
     plain_warnings,
     watching,
 )
 from kerasfer.experiments.pictures import draw_centroid_shift
 from kerasfer.experiments.report.run import write_run_report
-from kerasfer.experiments.runs import CHECKPOINTS, RESULT, column_of, identity
+from kerasfer.experiments.runs import column_of, identity
 from kerasfer.experiments.selections import TestScores
 from kerasfer.experiments.training import (
     compile_model,
@@ -60,7 +59,7 @@ def train(
         if run.result is not None:
             if config.faces.manifest:
                 split = task.build_split(config.faces, settings["seed"])
-                kerasfer.data.check_split(split, run.folder / "split.csv")
+                kerasfer.data.check_split(split, run.files.split)
             print(f"{folder} is finished; its result is taken as it is.")
             return _tested_later(run, config, devices) if read_test else run.result
         reports = config.training.report and devices.is_chief
@@ -85,9 +84,9 @@ def train(
             if config.training.report:
                 # Each worker: reading statistics of all of them takes all of them.
                 keep_for_report(*kept)
-        with written_aside(run.folder / RESULT) as aside:
+        with written_aside(run.files.result) as aside:
             aside.write_text(json.dumps(result, indent=2))
-        shutil.rmtree(run.folder / CHECKPOINTS, ignore_errors=True)
+        shutil.rmtree(run.files.checkpoints, ignore_errors=True)
         if read_test and reports:
             write_run_report(run.folder)
     return result
@@ -132,7 +131,7 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
     split = task.build_split(config.faces, seed)
     data.check_parts(split, "test_part" not in run.config)
     cross_data.check_tests(config.faces.test, split.labeled.class_names)
-    _keep_split(split, run.folder / "split.csv")
+    _keep_split(split, run.files.split)
     training = with_steps(config.training, len(split.labeled), config.faces.batch_size)
     with devices.strategy.scope():
         model = build_model(config, method, split)
@@ -140,7 +139,7 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
         estimate_statistics(training, model, faces)
         compile_model(model, training, task.metrics(split.labeled))
     update = _update(config.faces, split, measured_unlabeled)
-    best = SaveWeights(run.folder / "best.weights.h5", training.monitor)
+    best = SaveWeights(run.files.best_weights, training.monitor)
     test_scores = TestScores(
         training.selections if "test_part" not in run.config else (),
         training.epochs,
@@ -148,10 +147,10 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
         lambda: task.scores(config.faces, model, split),
         cross_data.digests(config.faces.test),
     )
-    seconds, last = EpochSeconds(), SaveWeights(run.folder / "last.weights.h5")
+    seconds, last = EpochSeconds(), SaveWeights(run.files.last_weights)
     watched = watching(run.folder, config, task, model, split)
     checkpoint = Checkpoint(
-        run.folder / CHECKPOINTS,
+        run.files.checkpoints,
         identity(run.config),
         remembering=[best, seconds, test_scores, watched.diagnosis],
         files=[best.path, last.path, *watched.files],
@@ -184,9 +183,8 @@ def _fit(run, config, devices, build_model, task, mixup_alpha, measured_unlabele
             checkpoint,
         ],
     )
-    if shift := column_of(run.folder / METRICS, "centroid_shift"):
-        picture = run.folder / "centroid_shift.png"
-        draw_centroid_shift(picture, {run.folder.name: shift})
+    if shift := column_of(run.files.metrics, "centroid_shift"):
+        draw_centroid_shift(run.files.centroid_shift, {run.folder.name: shift})
     model.load_weights(str(best.path))
     facts = {
         "labels": len(split.labeled),
@@ -226,7 +224,7 @@ def _update(faces, split, measured_unlabeled):
 def _tested(run, config, task, fitted):
     """The test part, read by the best weights; and what other rules would report."""
     result = task.evaluate(run.folder, config.faces, fitted.model, fitted.split)
-    fitted.test_scores.write(run.folder / "test_by_epoch.csv")
+    fitted.test_scores.write(run.files.test_by_epoch)
     score = fitted.facts["selected_on"].removeprefix("val_")
     others = fitted.test_scores.selected(score)
     if config.faces.test:

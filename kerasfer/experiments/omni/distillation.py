@@ -7,7 +7,7 @@ from kerasfer.experiments.artifacts import load_classifier
 from kerasfer.experiments.omni import pictures
 from kerasfer.experiments.omni.stages import fingerprint, is_made, new_folder
 from kerasfer.experiments.progress import progress_bar
-from kerasfer.experiments.runs import CHECKPOINTS
+from kerasfer.experiments.run_folder import RunFolder
 
 # Of `--start`: the networks that images are distilled for.
 _WEIGHTS_OF = {"primitive": "fixed", "primitive_body": "pretrained_random_head"}
@@ -39,12 +39,13 @@ def make_distilled(folder, name, config, manifest, primitive, seed, new_classifi
     made_from = fingerprint(
         settings,
         seed,
-        primitive / "classifier.keras",
+        RunFolder(primitive).classifier,
         list(manifest.names),
         manifest.labels.tolist(),
     )
     if not is_made(output, made_from):
-        with new_folder(output, made_from, unfinished=(CHECKPOINTS,)) as aside:
+        unfinished = (RunFolder(output).checkpoints.name,)
+        with new_folder(output, made_from, unfinished) as aside:
             classifier = _pool(config, primitive, new_classifier)
             _distill(aside, made_from, config, manifest, classifier, seed)
     return output / "distilled.npz"
@@ -56,7 +57,7 @@ def _pool(config, primitive, new_classifier):
 
     given = config.omni.distill_weights is not None
     if given or config.omni.start != "pretrained":
-        return copy_of(load_classifier(primitive / "classifier.keras"), rate=0.0)
+        return copy_of(load_classifier(RunFolder(primitive).classifier), rate=0.0)
     return copy_of(new_classifier(), rate=0.0)
 
 
@@ -99,9 +100,9 @@ def _distill(folder, made_from, config, manifest, classifier, seed):
     )
     rate = _rate(omni, steps_per_epoch)
     distiller.compile(keras.optimizers.Adam(rate, beta_1=0.5))
-    metrics = folder / "metrics.csv"
+    files = RunFolder(folder)
     checkpoint = Checkpoint(
-        folder / CHECKPOINTS, {"made_from": made_from}, files=[metrics]
+        files.checkpoints, {"made_from": made_from}, files=[files.metrics]
     )
     done = checkpoint.resume(distiller)
     if done:
@@ -129,7 +130,7 @@ def _distill(folder, made_from, config, manifest, classifier, seed):
         callbacks=[
             progress_bar("distilling"),
             Evolution(),
-            keras.callbacks.CSVLogger(str(metrics), append=done > 0),
+            keras.callbacks.CSVLogger(str(files.metrics), append=done > 0),
             checkpoint,
         ],
     )

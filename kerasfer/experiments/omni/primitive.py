@@ -5,6 +5,7 @@ import numpy as np
 import kerasfer
 from kerasfer.experiments.artifacts import load_classifier
 from kerasfer.experiments.omni.stages import fingerprint, is_made, new_folder
+from kerasfer.experiments.run_folder import RunFolder
 
 _BATCH = 256
 
@@ -19,7 +20,7 @@ def make_primitive(folder, config, split, run_folder, build_model):
     output = folder / "primitive"
     own = config.omni.primitive
     made_from = fingerprint(
-        own or run_folder / "best.weights.h5", list(split.labeled.names)
+        own or RunFolder(run_folder).best_weights, list(split.labeled.names)
     )
     if is_made(output, made_from):
         return output
@@ -28,9 +29,9 @@ def make_primitive(folder, config, split, run_folder, build_model):
             classifier = load_classifier(own)
         else:
             model = build_model(config, "baseline", split)
-            model.load_weights(str(run_folder / "best.weights.h5"))
+            model.load_weights(str(RunFolder(run_folder).best_weights))
             classifier = model.inference_classifier
-        classifier.save(aside / "classifier.keras")
+        classifier.save(RunFolder(aside).classifier)
         centroids = kerasfer.omni.class_centroids(
             embedded(classifier, config, split.labeled), split.labeled.num_classes
         )

@@ -9,6 +9,7 @@ from kerasfer.experiments.artifacts import load_classifier
 from kerasfer.experiments.omni.pictures import draw_contact_sheet
 from kerasfer.experiments.omni.primitive import embedded
 from kerasfer.experiments.omni.stages import fingerprint, finish, is_made
+from kerasfer.experiments.run_folder import RunFolder
 
 _ROWS = 4096  # of embeddings, read from their file at a time
 
@@ -30,7 +31,7 @@ def make_selection(folder, config, split, primitive):
     else:
         settings = [omni.delta, omni.keep_fraction, omni.most_per_class]
         made_from = fingerprint(
-            settings, primitive / "classifier.keras", list(sea.names)
+            settings, RunFolder(primitive).classifier, list(sea.names)
         )
         if not is_made(output, made_from):
             table = _select(folder, config, sea, primitive, split.labeled.class_names)
@@ -47,7 +48,7 @@ def make_selection(folder, config, split, primitive):
 def _select(folder, config, sea, primitive, class_names):
     import pandas as pd
 
-    classifier = load_classifier(primitive / "classifier.keras")
+    classifier = load_classifier(RunFolder(primitive).classifier)
     centroids = np.load(primitive / "centroids.npy")
     embeddings = _on_disk(
         folder / ".sea_embeddings.npy",

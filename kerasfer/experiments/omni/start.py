@@ -2,6 +2,7 @@
 
 import kerasfer
 from kerasfer.experiments.artifacts import load_classifier
+from kerasfer.experiments.run_folder import RunFolder
 
 
 def begin(omni, model, primitive, distilled, class_names):
@@ -15,7 +16,7 @@ def begin(omni, model, primitive, distilled, class_names):
         class_names: of the model.
     """
     if omni.start != "pretrained":
-        learner = load_classifier(primitive / "classifier.keras")
+        learner = load_classifier(RunFolder(primitive).classifier)
         start_from(model.classifier, learner, with_head=omni.start == "primitive")
     if omni.learned_steps and distilled:
         images, labels, names = kerasfer.omni.distillation.load_images(distilled)

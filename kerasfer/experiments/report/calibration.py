@@ -2,9 +2,7 @@
 
 import functools
 
-from kerasfer.experiments.artifacts import VALIDATION
 from kerasfer.experiments.report.page import Section
-from kerasfer.experiments.run_reader import TEST
 
 
 def calibration(run):
@@ -13,10 +11,11 @@ def calibration(run):
     from kerasfer.deploy.calibration import expected_calibration_error
 
     section, drawn = Section("Calibration"), []
-    for part, name in (("test", TEST), ("validation", VALIDATION)):
-        if not run.result or not (run.folder / name).exists():
+    test, validation = run.files.predictions_test, run.files.predictions_validation
+    for part, path in (("test", test), ("validation", validation)):
+        if not run.result or not path.exists():
             continue
-        labels, probs = run.predictions(name)
+        labels, probs = run.predictions(path)
         if not (labels >= 0).any():
             continue
         error = expected_calibration_error(labels, probs, run.task)

@@ -4,16 +4,19 @@ import functools
 
 import numpy as np
 
-from kerasfer.experiments.logging_callbacks import CONFIDENCES, PSEUDO_LABELS
 from kerasfer.experiments.report.page import Section
 from kerasfer.experiments.report.tables import curves_of, read_table
+from kerasfer.experiments.run_folder import RunFolder
 
 
 def pseudo_labels(folder):
     """The section of what metrics of pseudo-labels wrote; empty without such."""
     from kerasfer.analysis import figures
 
-    section, audit = Section("Pseudo-labels"), read_table(folder / PSEUDO_LABELS)
+    section, audit = (
+        Section("Pseudo-labels"),
+        read_table(RunFolder(folder).pseudo_labels),
+    )
     if audit is None:
         return section
     drawn = []
@@ -49,7 +52,7 @@ def _confidences(folder, audit):
     from kerasfer.analysis import figures
     from kerasfer.metrics import confidence_edges
 
-    table, edges = read_table(folder / CONFIDENCES), confidence_edges()
+    table, edges = read_table(RunFolder(folder).confidences), confidence_edges()
     if table is None:
         return
     epochs = sorted({1, int(table["epoch"].max())})

@@ -6,19 +6,16 @@ import pathlib
 import yaml
 
 from kerasfer.data.licences import licence_notes
-from kerasfer.experiments.artifacts import EMBEDDING, SHOWN
-from kerasfer.experiments.logging_callbacks import FINDINGS, METRICS
 from kerasfer.experiments.report.calibration import calibration
 from kerasfer.experiments.report.machine import command_of, describe_machine
 from kerasfer.experiments.report.page import Section, write_page
 from kerasfer.experiments.report.pseudo_labels import pseudo_labels
 from kerasfer.experiments.report.scores import scores
 from kerasfer.experiments.report.tables import curves_of, read_table
+from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.run_reader import FinishedRun, read_json
-from kerasfer.experiments.runs import RESULT
 from kerasfer.experiments.scores_by import percent
 
-REPORT = "report.html"
 SUBGROUPS = ("gender", "sex", "race", "age")
 
 _SCORES = (
@@ -46,16 +43,17 @@ def write_run_report(folder, with_faces=True, subgroups=SUBGROUPS, path=None):
         ValueError: the folder is not one of a run.
     """
     folder = pathlib.Path(folder)
-    if not (folder / "config.yaml").exists():
+    files = RunFolder(folder)
+    if not files.config.exists():
         raise ValueError(
             f"{folder} is not a run: it has no config.yaml. Expected the folder of a "
             "run, or of a study."
         )
     run = FinishedRun(
         folder,
-        yaml.safe_load((folder / "config.yaml").read_text()),
-        read_json(folder / "env.json"),
-        read_json(folder / RESULT),
+        yaml.safe_load(files.config.read_text()),
+        read_json(files.env),
+        read_json(files.result),
     )
     sections = [
         _summary(run),
@@ -68,7 +66,7 @@ def write_run_report(folder, with_faces=True, subgroups=SUBGROUPS, path=None):
         _faces(folder) if with_faces else Section("Faces"),
         _settings(run),
     ]
-    path = path or folder / REPORT
+    path = path or files.report
     config = run.config
     data = config.get("manifest") or "rendered faces"
     subtitle = f"{data}, {config.get('protocol')}, seed {config.get('seed')}"
@@ -110,7 +108,7 @@ def _summary(run):
 
 def _warnings(folder):
     section = Section("Warnings")
-    findings = read_table(folder / FINDINGS)
+    findings = read_table(RunFolder(folder).findings)
     if findings is None:
         section.say("None: nothing that usually means that a training came to nothing.")
         return section
@@ -121,7 +119,7 @@ def _warnings(folder):
 
 
 def _training(folder):
-    section, metrics = Section("Training"), read_table(folder / METRICS)
+    section, metrics = Section("Training"), read_table(RunFolder(folder).metrics)
     if metrics is None:
         return section
     losses = [n for n in metrics if n.endswith("loss") and metrics[n].abs().max() > 0]
@@ -149,7 +147,7 @@ def _training(folder):
 def _embedding(folder):
     from kerasfer.analysis import figures
 
-    section, points = Section("Embedding"), read_table(folder / EMBEDDING)
+    section, points = Section("Embedding"), read_table(RunFolder(folder).embedding)
     if points is None:
         return section
     names = sorted(set(points["kind"]) - {"unknown"})
@@ -162,7 +160,7 @@ def _embedding(folder):
 
 
 def _faces(folder):
-    section, shown = Section("Faces"), read_table(folder / SHOWN)
+    section, shown = Section("Faces"), read_table(RunFolder(folder).shown)
     if shown is None or shown.empty:
         return section
     section.say(

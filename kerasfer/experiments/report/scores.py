@@ -3,7 +3,6 @@
 import functools
 
 from kerasfer.experiments.report.page import Section
-from kerasfer.experiments.run_reader import TEST
 from kerasfer.experiments.scores_by import (
     by_class,
     by_subgroup,
@@ -18,9 +17,9 @@ def scores(run, subgroups):
     from kerasfer.analysis import figures
 
     section, result = Section("Test part"), run.result
-    if not result or not (run.folder / TEST).exists():
+    if not result or not run.files.predictions_test.exists():
         return section
-    table = run.table(TEST)
+    table = run.table(run.files.predictions_test)
     if "confusion" in result:
         names = result["class_names"]
         draw = functools.partial(figures.confusion, result["confusion"], names)

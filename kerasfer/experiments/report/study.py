@@ -10,8 +10,9 @@ import yaml
 
 from kerasfer.experiments.report.machine import command_of, describe_machine
 from kerasfer.experiments.report.page import Section, write_page
+from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.run_reader import read_json
-from kerasfer.experiments.runs import RESULT, environment
+from kerasfer.experiments.runs import environment
 from kerasfer.experiments.study.file import Study
 from kerasfer.experiments.study.plan import tabulated
 from kerasfer.experiments.study.tables import shown_tables, side_by_side
@@ -63,7 +64,7 @@ def rewritten_study_report(folder, path=None):
 def _summary(entries, long, out):
     section = Section("Summary")
     folders = [out / run["folder"] for entry in entries for run in entry["runs"]]
-    finished = sum((folder / RESULT).exists() for folder in folders)
+    finished = sum(RunFolder(folder).is_finished for folder in folders)
     section.numbers(
         [
             ("methods", len({entry["method"] for entry in entries})),
@@ -112,7 +113,8 @@ def _confusions(entries, out):
 
     section, drawn = Section("Confusion, summed over runs"), []
     for entry in entries:
-        results = [read_json(out / run["folder"] / RESULT) for run in entry["runs"]]
+        folders = [RunFolder(out / run["folder"]) for run in entry["runs"]]
+        results = [read_json(folder.result) for folder in folders]
         results = [result for result in results if "confusion" in result]
         # Folds may lack a class.
         if not results or len({tuple(r["class_names"]) for r in results}) != 1:
@@ -128,7 +130,7 @@ def _runs(path, entries, out):
     section, links = Section("Runs"), []
     for entry in entries:
         for run in entry["runs"]:
-            report = out / run["folder"] / REPORT
+            report = RunFolder(out / run["folder"]).report
             if report.exists():
                 name = f"{entry['setting']}: {entry['method']}, seed {run['seed']}"
                 name += f", {run['fold']}" if run["fold"] else ""
@@ -145,7 +147,7 @@ def _how(entries, differs, out):
     for text in differs:
         section.say(f"Differs from the published protocol: {text}")
     envs = [
-        read_json(out / run["folder"] / "env.json")
+        read_json(RunFolder(out / run["folder"]).env)
         for entry in entries
         for run in entry["runs"]
     ]

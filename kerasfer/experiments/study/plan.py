@@ -7,7 +7,8 @@ is no file that two processes append to.
 import json
 
 from kerasfer.experiments.floors import of_runs, with_largest_class
-from kerasfer.experiments.runs import RESULT, claimed
+from kerasfer.experiments.run_folder import RunFolder
+from kerasfer.experiments.runs import claimed
 from kerasfer.experiments.table import long_table
 from kerasfer.safe_write import written_aside
 
@@ -94,7 +95,7 @@ def tabulated(out, name, write):
 def _results(out, entries):
     for entry in entries:
         for run in entry["runs"]:
-            path = out / run["folder"] / RESULT
+            path = RunFolder(out / run["folder"]).result
             if path.exists():
                 yield {
                     **json.loads(path.read_text()),

@@ -7,6 +7,7 @@ import numpy as np
 
 import kerasfer
 from kerasfer.experiments import data
+from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.table import by_method, heading, mean_and_deviation
 
 # Of rendered faces: posed ones to label, wild ones unlabelled and to test on.
@@ -52,7 +53,7 @@ def scores(faces, model, split):
 def evaluate(folder, faces, model, split):
     """Writes a row per test image; returns F1 scores and the fitted thresholds."""
     scores, probs, thresholds = _test(faces, model, split)
-    path = folder / "predictions_test.csv"
+    path = RunFolder(folder).predictions_test
     _write_predictions(path, split.test, probs, thresholds)
     return {**scores, "thresholds": [float(t) for t in thresholds]}
 

@@ -6,6 +6,7 @@ import kerasfer
 from kerasfer.experiments import cross_data, data
 from kerasfer.experiments.floors import with_largest_class
 from kerasfer.experiments.pictures import draw_confusion
+from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.table import by_method, heading, mean_and_deviation
 
 _RARE = 3
@@ -57,7 +58,8 @@ def evaluate(folder, faces, model, split, tests=()):
 
     manifest = split.test
     predictions = _predictions(faces, model, manifest)
-    _write_predictions(folder / "predictions_test.csv", manifest, predictions["probs"])
+    path = RunFolder(folder).predictions_test
+    _write_predictions(path, manifest, predictions["probs"])
     confusion = ConfusionMatrix(manifest.num_classes)
     confusion.update_state(manifest.labels, predictions["probs"])
     scores, facts = _other_scores(faces, model, split, tests)
