@@ -24,7 +24,7 @@ import kerasfer
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.margin import Margin, config_for, scheme_options, search_space
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.tasks import action_units
+from kerasfer.experiments.tasks import ActionUnits
 from kerasfer.experiments.training import (
     Training,
     build_classifier,
@@ -99,7 +99,7 @@ RECIPE = Recipe(
     methods,
     build_model,
     chooses=("beside", "margin_loss", "framework"),
-    task=action_units,
+    task=ActionUnits(),
     config_of=config_for,
     search_space=search_space,
 )

@@ -23,25 +23,18 @@ wild ones the sea, and more wild ones the test "wild".
 
 import dataclasses
 import functools
-import types
 from typing import Literal
 
-import numpy as np
-
 import kerasfer
-from kerasfer.experiments import data
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.floors import LARGEST, with_largest_class
 from kerasfer.experiments.omni.config import Omni, config_of
 from kerasfer.experiments.omni.distillation import make_distilled
 from kerasfer.experiments.omni.primitive import make_primitive
 from kerasfer.experiments.omni.selection import make_selection
-from kerasfer.experiments.omni.start import begin
+from kerasfer.experiments.omni.task import OmniSupervised
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import claimed
-from kerasfer.experiments.table import by_method, heading, mean_and_deviation
-from kerasfer.experiments.tasks import expressions
 from kerasfer.experiments.train import some_faces
 from kerasfer.experiments.training import (
     Training,
@@ -51,7 +44,6 @@ from kerasfer.experiments.training import (
 )
 
 ONLY = Literal["select", "distill", "baseline", "vas", "das", "das_anchor"]
-_POSED_SHARE, _WILD_TEST_SHARE = 0.3, 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +66,7 @@ def methods(config):
 def run_chain(recipe, config, method, seed, folder, read_test):
     """The stages that a row of the table hangs on, and its training; `select` and
     `distill` are stages alone, without a result."""
-    base = task_of(config)
+    base = OmniSupervised(config.omni)
     if method == "baseline":
         return recipe.train(config, method, seed, folder, base, read_test)
     stages, anchor = stages_of(config, folder), anchor_of(config)
@@ -103,7 +95,7 @@ def run_chain(recipe, config, method, seed, folder, read_test):
                 print_patterns(images.parent, seed)
     if method in ("select", "distill"):
         return None
-    task = task_of(config, **given)
+    task = OmniSupervised(config.omni, **given)
     return recipe.train(config, method, seed, folder, task, read_test)
 
 
@@ -121,120 +113,6 @@ def anchor_of(config):
         config.faces, manifest=config.omni.anchor, protocol="all", split=None, test=()
     )
     return dataclasses.replace(config, faces=faces)
-
-
-def task_of(config, labeled=None, distilled=None, primitive=None, known=None):
-    """The expressions' task with other labelled faces, and tests on other data sets.
-
-    Args:
-        labeled: manifest of faces to add to the labelled ones (VAS).
-        distilled: path of images to mix among them (DAS).
-        primitive: folder of the primitive learner, to start from if asked to.
-        known: what the selection tells, for the result.
-    """
-
-    images = distilled and kerasfer.omni.distillation.load_images(distilled)
-    num_distilled = len(images[1]) if images else 0
-
-    def build_split(faces, seed):
-        split = base_split(faces, seed)
-        if labeled is None:
-            return split
-        both = kerasfer.data.concatenate(split.labeled, in_classes_of(split, labeled))
-        taken = np.isin(split.unlabeled.names, labeled.names)
-        rest = split.unlabeled.subset(~taken)
-        return dataclasses.replace(split, labeled=both, unlabeled=rest)
-
-    def training_data(
-        faces, split, model, seed, mixup_alpha, start_step=0, strategy=None
-    ):
-        if primitive is not None and start_step == 0:
-            names = split.labeled.class_names
-            begin(config.omni, model, primitive, distilled, names)
-
-        def mixed(dataset, shard):
-            count = len(split.labeled)
-            return kerasfer.data.with_distilled(
-                dataset,
-                images[0],
-                kerasfer.omni.distillation.labels_among(
-                    images[1], images[2], split.labeled.class_names
-                ),
-                count,
-                seed,
-                start_step,
-                shard,
-                config.omni.distilled_share,
-            )
-
-        return data.build_training_data(
-            faces, split, model, seed, mixup_alpha, start_step, strategy,
-            then=mixed if images else None,
-        )  # fmt: skip
-
-    def scores(faces, model, split):
-        return expressions.scores(faces, model, split, rendered_tests(faces))
-
-    def evaluate(folder, faces, model, split):
-        tests = rendered_tests(faces)
-        result = expressions.evaluate(folder, faces, model, split, tests)
-        count = len(split.labeled) + num_distilled
-        return {**result, **(known or {}), "images": count}
-
-    return types.SimpleNamespace(
-        build_split=build_split,
-        metrics=expressions.metrics,
-        pseudo_classes=expressions.pseudo_classes,
-        training_data=training_data,
-        scores=scores,
-        evaluate=evaluate,
-        write_validation=expressions.write_validation,
-        names_of=expressions.names_of,
-        inspect=expressions.inspect,
-        kinds=expressions.kinds,
-    )
-
-
-def in_classes_of(split, selected):
-    """The selected faces with their labels as indices of the split's classes."""
-    names = [selected.class_names[label] for label in selected.labels]
-    unknown = sorted({*names} - {*split.labeled.class_names})
-    if unknown:
-        raise ValueError(
-            f"Selected faces of {', '.join(unknown)}, no class of the labelled faces. "
-            f"Expected classes among {', '.join(split.labeled.class_names)}."
-        )
-    index = {name: k for k, name in enumerate(split.labeled.class_names)}
-    labels = np.array([index[name] for name in names], np.int32)
-    return dataclasses.replace(
-        selected, labels=labels, class_names=split.labeled.class_names
-    )
-
-
-def base_split(faces, seed):
-    if faces.manifest is None:
-        posed, wild, _ = rendered(faces.rendered_faces)
-        return kerasfer.data.protocols.split(posed, faces.protocol, seed, wild)
-    return expressions.build_split(faces, seed)
-
-
-def rendered_tests(faces):
-    """Wild faces, where faces are rendered."""
-    return {} if faces.manifest else {"wild": rendered(faces.rendered_faces)[2]}
-
-
-@functools.cache
-def rendered(count):
-    """Posed faces, a sea of wild ones, and wild ones to test on."""
-    print(f"Rendering {count} faces, {_POSED_SHARE:.0%} of them posed.")
-    num_posed = round(_POSED_SHARE * count)
-    num_tested = round(_WILD_TEST_SHARE * (count - num_posed))
-    render = kerasfer.data.synthetic.render_manifest
-    posed = render(num_posed, seed=0, domain="posed")
-    wild = render(count - num_posed, seed=1, test_share=0)
-    names = np.array([f"wild_{name}" for name in wild.names])
-    wild = dataclasses.replace(wild, names=names, parts=None)
-    return posed, wild.subset(slice(num_tested, None)), wild.subset(slice(num_tested))
 
 
 def build_model(config, method, split):
@@ -263,26 +141,6 @@ def print_patterns(folder, seed):
     )
 
 
-def summarize(results):
-    """The paper's Tables 1 and 8: accuracy, images, seconds an epoch; and purity."""
-    import pandas as pd
-
-    rows = []
-    for method, runs in by_method(with_largest_class(results)):
-        row = heading(method, runs)
-        for name in runs:
-            if name.endswith("accuracy") and not name.startswith("val_"):
-                title = name.replace("_", " ") + " %"
-                row[title] = mean_and_deviation(runs[name])
-        if method != LARGEST:
-            row["images"] = round(runs["images"].mean())
-            row["seconds an epoch"] = f"{runs['seconds_per_epoch'].mean():.1f}"
-        if "purity" in runs and runs["purity"].notna().all():
-            row["selected rightly %"] = mean_and_deviation(runs["purity"])
-        rows.append(row)
-    return pd.DataFrame(rows).fillna("")
-
-
 def search_space(hp, config):
     return {
         "learning_rate": hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"),
@@ -297,7 +155,7 @@ RECIPE = Recipe(
     methods,
     build_model,
     chooses=("only", "patterns"),
-    task=types.SimpleNamespace(summarize=summarize, draw=expressions.draw),
+    task=OmniSupervised(),
     config_of=config_of,
     search_space=search_space,
     chain=run_chain,

@@ -164,7 +164,7 @@ def test_margin_flags_reach_the_scheme(flags, expected):
     module = imported("large_margin")
     config = parsed(module, *flags)
     (method,) = config.margin.methods
-    split = tasks.expressions.build_split(
+    split = tasks.Expressions().build_split(
         parsed(module, "--rendered-faces", 200, "--protocol", "all").faces, 0
     )
     margin = module.build_model(config, method, split).margin
@@ -216,7 +216,7 @@ def test_the_yaml_names_every_choice_that_is_not_the_paper_s():
 def test_units_are_not_tested_on_other_data_sets():
     config = parsed(imported("large_margin_au"), "--test", "other=a.csv")
     with pytest.raises(ValueError, match="--test: other data sets are for expressions"):
-        tasks.action_units.build_split(config.faces, seed=0)
+        tasks.ActionUnits().build_split(config.faces, seed=0)
 
 
 def test_the_draw_that_is_shown():

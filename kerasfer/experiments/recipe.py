@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 from collections.abc import Callable
-from typing import Any
 
 from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.flags import parse
@@ -13,7 +12,7 @@ from kerasfer.experiments.pictures import draw_centroid_shift
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import column_of, reported_errors, slug
 from kerasfer.experiments.table import report
-from kerasfer.experiments.tasks import expressions
+from kerasfer.experiments.tasks import Expressions, Task
 from kerasfer.experiments.train import train
 
 # Which runs there are and where, not how one is made.
@@ -35,8 +34,8 @@ class Recipe:
     """(config, method, split) -> model, not compiled."""
     chooses: tuple[str, ...] = ()
     """Fields of the config that choose methods; one run does not hang on them."""
-    task: Any = expressions
-    """Module `expressions` or `action_units`: data, metrics, results."""
+    task: Task = Expressions()
+    """What is learned."""
     data_options: Callable = lambda config: {}
     """config -> further keywords of `train`."""
     config_of: Callable = lambda config, method: config

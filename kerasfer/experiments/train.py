@@ -46,7 +46,7 @@ def train(
         settings: all that the run hangs on, for config.yaml, with `method` and `seed`.
         folder: of the run. Another process that trains there is waited for.
         build_model: (config, method, split) -> model, not compiled.
-        task: the module `expressions` or `action_units`.
+        task: a `Task`.
         mixup_alpha: of the data set.
         measured_unlabeled: how many unlabelled faces the end of an epoch sees; None is
             all.

@@ -1,5 +1,7 @@
 """What is learned: expressions or action units; data, metrics, results of each."""
 
-from kerasfer.experiments.tasks import action_units, expressions
+from kerasfer.experiments.tasks.action_units import ActionUnits
+from kerasfer.experiments.tasks.expressions import Expressions
+from kerasfer.experiments.tasks.task import Task
 
-__all__ = ["action_units", "expressions"]
+__all__ = ["ActionUnits", "Expressions", "Task"]

@@ -14,73 +14,102 @@ from kerasfer.experiments.table import by_method, heading, mean_and_deviation
 _POSED_SHARE, _TEST_SHARE = 0.3, 0.2
 
 
-def build_split(faces, seed):
-    """Faces with action units. Expressions, if known, only serve the audit of
-    pseudo-emotions."""
-    if faces.test:
-        raise ValueError("--test: other data sets are for expressions, not for units.")
-    if faces.manifest is None:
-        manifest = _rendered(faces.rendered_faces)
-    else:
-        manifest = kerasfer.data.read_manifest(faces.manifest)
-        if not manifest.au_names:
-            raise ValueError(
-                f"{faces.manifest} has no action units. Expected columns such as AU1 "
-                "and AU12 with intensities in [0, 1], empty where not annotated."
-            )
-    emotions = kerasfer.action_units.emotions_of()
-    manifest = kerasfer.data.for_action_units(manifest, emotions)
-    return data.split(faces, manifest, seed)
+class ActionUnits:
+    """Several units a face, each with an intensity in [0, 1]."""
 
+    training_data = staticmethod(data.build_training_data)
 
-def metrics(manifest):
-    return [kerasfer.metrics.PerAUF1(len(manifest.au_names), manifest.au_names)]
+    def build_split(self, faces, seed):
+        """Faces with action units. Expressions, if known, only serve the audit of
+        pseudo-emotions."""
+        if faces.test:
+            raise ValueError("--test: other data sets are for expressions only.")
+        if faces.manifest is None:
+            manifest = _rendered(faces.rendered_faces)
+        else:
+            manifest = kerasfer.data.read_manifest(faces.manifest)
+            if not manifest.au_names:
+                raise ValueError(
+                    f"{faces.manifest} has no action units. Expected columns such as "
+                    "AU1 and AU12 with intensities in [0, 1], empty where not "
+                    "annotated."
+                )
+        emotions = kerasfer.action_units.emotions_of()
+        manifest = kerasfer.data.for_action_units(manifest, emotions)
+        return data.split(faces, manifest, seed)
 
+    def metrics(self, manifest):
+        return [kerasfer.metrics.PerAUF1(len(manifest.au_names), manifest.au_names)]
 
-training_data = data.build_training_data
+    def pseudo_classes(self, model, manifest):
+        return getattr(model, "emotions", ())
 
+    def scores(self, faces, model, split):
+        """F1 scores of the test part by the threshold 0.5, and (`fitted_...`) by
+        thresholds fitted on validation faces."""
+        return _test(faces, model, split)[0]
 
-def pseudo_classes(model, manifest):
-    return getattr(model, "emotions", ())
+    def evaluate(self, folder, faces, model, split):
+        """Writes a row per test image; returns F1 scores and the fitted thresholds."""
+        scores, probs, thresholds = _test(faces, model, split)
+        path = RunFolder(folder).predictions_test
+        _write_predictions(path, split.test, probs, thresholds)
+        return {**scores, "thresholds": [float(t) for t in thresholds]}
 
+    def write_validation(self, path, faces, model, split):
+        """A row per validation image, for the calibration of an export."""
+        probs = _predict(faces, model, split.validation)
+        thresholds = _fitted_thresholds(split.validation, probs)
+        _write_predictions(path, split.validation, probs, thresholds)
 
-def scores(faces, model, split):
-    """F1 scores of the test part by the threshold 0.5, and (`fitted_...`) by thresholds
-    fitted on validation faces."""
-    return _test(faces, model, split)[0]
+    def inspect(self, faces, model, manifest):
+        """What the model makes of some faces."""
+        images = data.build_evaluation_data(faces, manifest)
+        names = manifest.au_names
+        return kerasfer.analysis.inspection.inspect(
+            model, images, names, "action_units"
+        )
 
+    def kinds(self, manifest):
+        """The emotion of each face, where it is known, for the colours of a picture."""
+        emotions = (*kerasfer.action_units.emotions_of(), "unknown")
+        return [emotions[k] for k in manifest.labels]
 
-def evaluate(folder, faces, model, split):
-    """Writes a row per test image; returns F1 scores and the fitted thresholds."""
-    scores, probs, thresholds = _test(faces, model, split)
-    path = RunFolder(folder).predictions_test
-    _write_predictions(path, split.test, probs, thresholds)
-    return {**scores, "thresholds": [float(t) for t in thresholds]}
+    def names_of(self, split):
+        """Of the classifier's outputs."""
+        return split.labeled.au_names
 
+    def summarize(self, results):
+        """The paper's Table 2: a row per method, a column per unit, two averages.
 
-def write_validation(path, faces, model, split):
-    """A row per validation image, for the calibration of an export."""
-    probs = _predict(faces, model, split.validation)
-    thresholds = _fitted_thresholds(split.validation, probs)
-    _write_predictions(path, split.validation, probs, thresholds)
+        F1 in percent, means over seeds; the averages with deviations, and a second time
+        with the threshold of each unit fitted on validation faces.
+        """
+        import pandas as pd
 
+        rows = []
+        for method, runs in by_method(results):
+            row = heading(method, runs)
+            for name in runs:
+                if name.startswith("f1_AU"):
+                    mean = 100 * runs[name].astype(float).mean()
+                    # A unit that no test face has, and that is not predicted: no F1.
+                    row[name.removeprefix("f1_")] = (
+                        "-" if np.isnan(mean) else f"{mean:.1f}"
+                    )
+            for name, title in (("f1_small", "avg small"), ("f1", "avg full")):
+                if name in runs:
+                    row[title] = mean_and_deviation(runs[name])
+            for name, title in (("f1_small", "avg small"), ("f1", "avg full")):
+                if name in runs:
+                    fitted = runs[f"fitted_{name}"]
+                    row[f"{title}, fitted"] = mean_and_deviation(fitted)
+            row["minutes a run"] = f"{runs['minutes'].mean():.1f}"
+            rows.append(row)
+        return pd.DataFrame(rows)
 
-def inspect(faces, model, manifest):
-    """What the model makes of some faces."""
-    images = data.build_evaluation_data(faces, manifest)
-    names = manifest.au_names
-    return kerasfer.analysis.inspection.inspect(model, images, names, "action_units")
-
-
-def kinds(manifest):
-    """The emotion of each face, where it is known, for the colours of a picture."""
-    emotions = (*kerasfer.action_units.emotions_of(), "unknown")
-    return [emotions[k] for k in manifest.labels]
-
-
-def names_of(split):
-    """Of the classifier's outputs."""
-    return split.labeled.au_names
+    def draw(self, folder, results):
+        """No picture of its own: the table has a column per unit."""
 
 
 def _write_predictions(path, manifest, probs, thresholds):
@@ -125,38 +154,6 @@ def _scores(names, truth, probs, threshold):
     metric.update_state(truth, probs)
     scores = {name: float(value) for name, value in metric.result().items()}
     return {name: None if np.isnan(v) else v for name, v in scores.items()}
-
-
-def summarize(results):
-    """The paper's Table 2: a row per method, a column per unit, two averages.
-
-    F1 in percent, means over seeds; the averages with deviations, and a second time
-    with the threshold of each unit fitted on validation faces.
-    """
-    import pandas as pd
-
-    rows = []
-    for method, runs in by_method(results):
-        row = heading(method, runs)
-        for name in runs:
-            if name.startswith("f1_AU"):
-                mean = 100 * runs[name].astype(float).mean()
-                # A unit that no test face has, and that is not predicted: no F1.
-                row[name.removeprefix("f1_")] = "-" if np.isnan(mean) else f"{mean:.1f}"
-        for name, title in (("f1_small", "avg small"), ("f1", "avg full")):
-            if name in runs:
-                row[title] = mean_and_deviation(runs[name])
-        for name, title in (("f1_small", "avg small"), ("f1", "avg full")):
-            if name in runs:
-                fitted = runs[f"fitted_{name}"]
-                row[f"{title}, fitted"] = mean_and_deviation(fitted)
-        row["minutes a run"] = f"{runs['minutes'].mean():.1f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def draw(folder, results):
-    """No picture of its own: the table has a column per unit."""
 
 
 @functools.cache

@@ -12,86 +12,123 @@ from kerasfer.experiments.table import by_method, heading, mean_and_deviation
 _RARE = 3
 
 
-def build_split(faces, seed):
-    if faces.manifest is None:
-        return data.split(faces, _rendered(faces.rendered_faces), seed)
-    manifest = kerasfer.data.read_manifest(faces.manifest)
-    if not manifest.class_names:
-        raise ValueError(
-            f"{faces.manifest} has no expression labels. Expected a column `label` "
-            "with at least one class."
+class Expressions:
+    """One class a face."""
+
+    training_data = staticmethod(data.build_training_data)
+
+    def build_split(self, faces, seed):
+        if faces.manifest is None:
+            return data.split(faces, _rendered(faces.rendered_faces), seed)
+        manifest = kerasfer.data.read_manifest(faces.manifest)
+        if not manifest.class_names:
+            raise ValueError(
+                f"{faces.manifest} has no expression labels. Expected a column `label` "
+                "with at least one class."
+            )
+        return data.split(faces, manifest, seed)
+
+    def metrics(self, manifest):
+        import keras
+
+        return [
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            kerasfer.metrics.MeanClassAccuracy(manifest.num_classes),
+        ]
+
+    def pseudo_classes(self, model, manifest):
+        return manifest.class_names
+
+    def scores(self, faces, model, split, tests=()):
+        """Name -> score of the test part, and of other data sets to test on: those of
+        the flags, and `tests`, name -> manifest."""
+        predictions = _predictions(faces, model, split.test)
+        return {
+            **_scores(split.test, predictions),
+            **_other_scores(faces, model, split, tests)[0],
+        }
+
+    def evaluate(self, folder, faces, model, split, tests=()):
+        """Writes a row per test image; returns scores and class counts."""
+        import numpy as np
+
+        from kerasfer.metrics import ConfusionMatrix
+
+        manifest = split.test
+        predictions = _predictions(faces, model, manifest)
+        path = RunFolder(folder).predictions_test
+        _write_predictions(path, manifest, predictions["probs"])
+        confusion = ConfusionMatrix(manifest.num_classes)
+        confusion.update_state(manifest.labels, predictions["probs"])
+        scores, facts = _other_scores(faces, model, split, tests)
+        return {
+            **_scores(manifest, predictions),
+            **scores,
+            **facts,
+            "class_names": list(manifest.class_names),
+            "confusion": np.asarray(confusion.result()).astype(int).tolist(),
+        }
+
+    def write_validation(self, path, faces, model, split):
+        """A row per validation image, for the calibration of an export."""
+        manifest = split.validation
+        _write_predictions(
+            path, manifest, _predictions(faces, model, manifest)["probs"]
         )
-    return data.split(faces, manifest, seed)
 
+    def inspect(self, faces, model, manifest):
+        """What the model makes of some faces."""
+        images = data.build_evaluation_data(faces, manifest)
+        return kerasfer.analysis.inspection.inspect(model, images, manifest.class_names)
 
-def metrics(manifest):
-    import keras
+    def kinds(self, manifest):
+        """What each face is, for the colours of a picture."""
+        return [
+            manifest.class_names[k] if k >= 0 else "unknown" for k in manifest.labels
+        ]
 
-    return [
-        keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-        kerasfer.metrics.MeanClassAccuracy(manifest.num_classes),
-    ]
+    def names_of(self, split):
+        """Of the classifier's outputs."""
+        return split.labeled.class_names
 
+    def summarize(self, results):
+        """One row per method: mean and deviation over runs, and the rarest classes; the
+        first is the largest class's.
 
-training_data = data.build_training_data
+        The error of a rare class is that of its few test images, sqrt(p (1 - p) / n),
+        with p the mean accuracy over seeds; more seeds do not make it smaller.
+        """
+        import numpy as np
+        import pandas as pd
 
+        rows = []
+        for method, runs in by_method(with_largest_class(results)):
+            row = heading(method, runs)
+            for name, title in (
+                ("accuracy", "accuracy %"),
+                ("mean_class_accuracy", "mean class accuracy %"),
+            ):
+                row[title] = mean_and_deviation(runs[name])
+            # Of all test images once, be it in one part or over folds.
+            counts = np.sum([np.array(c) for c in runs["confusion"]], 0)
+            sizes = counts.sum(1) // runs["seed"].nunique()
+            rarest = [k for k in np.argsort(sizes, kind="stable") if sizes[k]][:_RARE]
+            for k in rarest:
+                p = counts[k, k] / counts[k].sum()
+                error = 100 * np.sqrt(p * (1 - p) / sizes[k])
+                title = f"{runs['class_names'].iloc[0][k]} % (n={sizes[k]})"
+                row[title] = f"{100 * p:.1f} (se {error:.1f})"
+            row["minutes a run"] = f"{runs['minutes'].mean():.1f}"
+            rows.append(row)
+        return pd.DataFrame(rows)
 
-def pseudo_classes(model, manifest):
-    return manifest.class_names
-
-
-def scores(faces, model, split, tests=()):
-    """Name -> score of the test part, and of other data sets to test on: those of the
-    flags, and `tests`, name -> manifest."""
-    predictions = _predictions(faces, model, split.test)
-    return {
-        **_scores(split.test, predictions),
-        **_other_scores(faces, model, split, tests)[0],
-    }
-
-
-def evaluate(folder, faces, model, split, tests=()):
-    """Writes a row per test image; returns scores and class counts."""
-    import numpy as np
-
-    from kerasfer.metrics import ConfusionMatrix
-
-    manifest = split.test
-    predictions = _predictions(faces, model, manifest)
-    path = RunFolder(folder).predictions_test
-    _write_predictions(path, manifest, predictions["probs"])
-    confusion = ConfusionMatrix(manifest.num_classes)
-    confusion.update_state(manifest.labels, predictions["probs"])
-    scores, facts = _other_scores(faces, model, split, tests)
-    return {
-        **_scores(manifest, predictions),
-        **scores,
-        **facts,
-        "class_names": list(manifest.class_names),
-        "confusion": np.asarray(confusion.result()).astype(int).tolist(),
-    }
-
-
-def write_validation(path, faces, model, split):
-    """A row per validation image, for the calibration of an export."""
-    manifest = split.validation
-    _write_predictions(path, manifest, _predictions(faces, model, manifest)["probs"])
-
-
-def inspect(faces, model, manifest):
-    """What the model makes of some faces."""
-    images = data.build_evaluation_data(faces, manifest)
-    return kerasfer.analysis.inspection.inspect(model, images, manifest.class_names)
-
-
-def kinds(manifest):
-    """What each face is, for the colours of a picture."""
-    return [manifest.class_names[k] if k >= 0 else "unknown" for k in manifest.labels]
-
-
-def names_of(split):
-    """Of the classifier's outputs."""
-    return split.labeled.class_names
+    def draw(self, folder, results):
+        """A confusion matrix per method."""
+        for method, _ in by_method(results):
+            draw_confusion(
+                folder / f"confusion_{method}.png",
+                [result for result in results if result["method"] == method],
+            )
 
 
 def _predictions(faces, model, manifest):
@@ -144,47 +181,6 @@ def _accuracies(manifest, probs):
         "accuracy": float((probs.argmax(-1) == manifest.labels).mean()),
         "mean_class_accuracy": float(mean_class.result()),
     }
-
-
-def summarize(results):
-    """One row per method: mean and deviation over runs, and the rarest classes; the
-    first is the largest class's.
-
-    The error of a rare class is that of its few test images, sqrt(p (1 - p) / n), with
-    p the mean accuracy over seeds; more seeds do not make it smaller.
-    """
-    import numpy as np
-    import pandas as pd
-
-    rows = []
-    for method, runs in by_method(with_largest_class(results)):
-        row = heading(method, runs)
-        for name, title in (
-            ("accuracy", "accuracy %"),
-            ("mean_class_accuracy", "mean class accuracy %"),
-        ):
-            row[title] = mean_and_deviation(runs[name])
-        # Of all test images once, be it in one part or over folds.
-        counts = np.sum([np.array(c) for c in runs["confusion"]], 0)
-        sizes = counts.sum(1) // runs["seed"].nunique()
-        rarest = [k for k in np.argsort(sizes, kind="stable") if sizes[k]][:_RARE]
-        for k in rarest:
-            p = counts[k, k] / counts[k].sum()
-            error = 100 * np.sqrt(p * (1 - p) / sizes[k])
-            title = f"{runs['class_names'].iloc[0][k]} % (n={sizes[k]})"
-            row[title] = f"{100 * p:.1f} (se {error:.1f})"
-        row["minutes a run"] = f"{runs['minutes'].mean():.1f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def draw(folder, results):
-    """A confusion matrix per method."""
-    for method, _ in by_method(results):
-        draw_confusion(
-            folder / f"confusion_{method}.png",
-            [result for result in results if result["method"] == method],
-        )
 
 
 @functools.cache
