@@ -14,7 +14,8 @@ import functools
 import sys
 
 import tyro
-from detect_and_align import Config
+
+from kerasfer.data_prep.detect_and_align import Config
 
 
 def main():

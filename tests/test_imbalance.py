@@ -213,9 +213,7 @@ def test_pseudo_labels_of_adsh_are_rectified():
     np.testing.assert_allclose(plug_in.thresholds, [0.95] * 3, rtol=1e-6)
     plug_in.thresholds.assign([0.95, 0.5, 0.3])
     probs = np.array([[0.6, 0.39, 0.01], [0.96, 0.04, 0.0], [0.5, 0.2, 0.3]])
-    labels, mask = plug_in.pseudo_labels(
-        {"probs": tf.constant(probs, tf.float32)}, None
-    )
+    labels, mask = plug_in.select({}, None, tf.constant(probs, tf.float32))
     # p / tau: (.63, .78, .03), (1.01, .08, 0), (.53, .4, 1.0).
     np.testing.assert_array_equal(labels, [1, 0, 2])
     np.testing.assert_array_equal(mask, [0, 1, 1])

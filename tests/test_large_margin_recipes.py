@@ -177,9 +177,9 @@ def test_the_toy_of_the_supplement(tmp_path):
     flags = ["--figure", "toy", "--toy-seeds", 3, "--out", tmp_path]
     code, output = run(*flags, recipe="figures")
     assert code == 0, output
-    picture = read_image(tmp_path / "toy_clusters.png")
+    picture = read_image(tmp_path / "toy.png")
     assert picture.shape[1] > 800 and picture.std() > 10
-    table = (tmp_path / "toy_clusters.md").read_text()
+    table = (tmp_path / "toy.md").read_text()
     assert "3 draws" in table and "overlapping" in table and "possible" in table
 
 
