@@ -16,6 +16,17 @@ def requirements(name):
     return [line for line in lines if line and not line.startswith(("#", "-"))]
 
 
+def name_of(requirement):
+    return re.match(r"[\w-]+", requirement).group().lower()
+
+
+# What trains a model needs the others; requirements.txt installs both.
+OF_EXPERIMENTS = {
+    "keras-tuner", "tensorboard", "mtcnn", "jinja2", "pyyaml", "tabulate", "tqdm",
+    "filelock", "mapie", "tyro",
+}  # fmt: skip
+ALL = requirements("requirements.txt")
+
 setup(
     name="kerasfer",
     version=VERSION,
@@ -33,8 +44,9 @@ setup(
         "kerasfer.recipes": ["*.yaml", "studies/*.yaml", "notebooks/*.ipynb"],
     },
     python_requires=">=3.10",
-    install_requires=requirements("requirements.txt"),
+    install_requires=[r for r in ALL if name_of(r) not in OF_EXPERIMENTS],
     extras_require={
+        "experiments": [r for r in ALL if name_of(r) in OF_EXPERIMENTS],
         "beam": requirements("requirements-beam.txt"),
         "export": requirements("requirements-export.txt"),
         "faces": requirements("requirements-faces.txt"),

@@ -99,3 +99,18 @@ def test_public_names():
         assert getattr(kerasfer, name) is not None
     with pytest.raises(AttributeError, match="No kerasfer attribute shemes"):
         kerasfer.shemes  # noqa: B018
+
+
+def test_requirements_are_those_of_the_core_and_of_experiments():
+    root = PACKAGE.parent
+    given = {}
+    namespace = {"__file__": str(root / "setup.py"), "__name__": "setup"}
+    source = (root / "setup.py").read_text().replace("from setuptools import", "#")
+    namespace["setup"] = lambda **metadata: given.update(metadata)
+    namespace["find_packages"] = lambda include: []
+    exec(compile(source, "setup.py", "exec"), namespace)  # noqa: S102
+    core, extra = given["install_requires"], given["extras_require"]["experiments"]
+    assert sorted(core + extra) == sorted(namespace["ALL"])
+    names = {namespace["name_of"](requirement) for requirement in core}
+    assert {"tensorflow", "keras", "pandas", "lazy_loader"} <= names
+    assert not names & {"tyro", "keras-tuner", "tqdm", "tabulate", "jinja2", "filelock"}
