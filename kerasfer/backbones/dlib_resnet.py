@@ -139,9 +139,8 @@ def _conv(x, width, size, strides, number):
     if strides > 1 and min(x.shape[1:3]) < size:
         # Not by "same": over a map of one pixel oneDNN's bfloat16 gradient of a kernel
         # with strides is uninitialised memory beside the middle (TensorFlow 2.21).
-        x = keras.layers.ZeroPadding2D([_same(n, size, strides) for n in x.shape[1:3]])(
-            x
-        )
+        zeros = [_same(side, size, strides) for side in x.shape[1:3]]
+        x = keras.layers.ZeroPadding2D(zeros)(x)
     x = keras.layers.Conv2D(
         width,
         size,

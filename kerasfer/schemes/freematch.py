@@ -73,9 +73,8 @@ class FreeMatch(SemiSupervisedModel):
             "strong": self.forward(batch["strong"]),
         }
         confidence, predicted, histogram = self._moved(confidences(outputs["weak"]))
-        pseudo = self.pseudo_labels(
-            outputs["weak"], confidence * predicted / tf.reduce_max(predicted)
-        )
+        limits = _by_class(confidence, predicted)
+        pseudo = self.pseudo_labels(outputs["weak"], limits)
         logits = outputs["strong"]["logits"]
         strong = tf.nn.sparse_softmax_cross_entropy_with_logits(
             pseudo.labels, self.adjust_logits(logits)
@@ -94,9 +93,7 @@ class FreeMatch(SemiSupervisedModel):
 
     def thresholds(self):
         """tau_c of all classes, float32 (num_classes,)."""
-        predicted = tf.convert_to_tensor(self.predicted)
-        confidence = tf.convert_to_tensor(self.confidence)
-        return confidence * predicted / tf.reduce_max(predicted)
+        return _by_class(*map(tf.convert_to_tensor, (self.confidence, self.predicted)))
 
     def _moved(self, q):
         """The states after the predictions q."""
@@ -111,6 +108,11 @@ class FreeMatch(SemiSupervisedModel):
                 (self.histogram, one_hot),
             )
         ]
+
+
+def _by_class(confidence, predicted):
+    """tau_c of tau and p."""
+    return confidence * predicted / tf.reduce_max(predicted)
 
 
 def fairness(logits, mask, predicted, histogram):

@@ -7,9 +7,6 @@ same weights, one step of each in turn, in float32 and in bfloat16, as `steps.py
 the losses of the first step are compared. Statistics are those of the images at hand.
 """
 
-import argparse
-import os
-
 import numpy as np
 
 _LABELED, _UNLABELED, _SIDE, _CLASSES, _REPETITIONS = 16, 48, 112, 8, 15
@@ -109,22 +106,9 @@ def measure(modules, scheme, bfloat16, setting):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", choices=("op", "step"), default="op")
-    per_step = parser.parse_args().threads == "step"
-    if per_step:  # before TensorFlow is imported
-        os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-        os.environ["TF_NUM_INTEROP_THREADS"] = str(os.cpu_count())
     import pytorch
 
-    modules = pytorch.load()
-    for bfloat16 in (False, True):
-        for scheme in ("Supervised", "FixMatch"):
-            setting = ", a thread an operation" if per_step else ""
-            if modules is None:
-                print(f"| fine-tuning step, {scheme} | - | {pytorch.ABSENT} | - | 1 |")
-            else:
-                measure(modules, scheme, bfloat16, setting)
+    pytorch.run(measure, ("Supervised", "FixMatch"), __doc__)
 
 
 if __name__ == "__main__":

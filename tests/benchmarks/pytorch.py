@@ -5,7 +5,9 @@
 They are no requirements. The steps are written from the schemes' equations, as ours.
 """
 
+import argparse
 import copy
+import os
 
 ABSENT = "absent: torch and torchvision"
 
@@ -233,3 +235,26 @@ SCHEMES = {
     "Ada-CM": ada_cm,
     "ReMoP": remop,
 }
+
+
+def run(measure, schemes, description):
+    """The main program of a benchmark of steps.
+
+    Args:
+        measure: (modules, scheme, bfloat16, setting) -> None, prints a row.
+        schemes: names of `SCHEMES`.
+        description: for `--help`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--threads", choices=("op", "step"), default="op")
+    per_step = parser.parse_args().threads == "step"
+    if per_step:  # before TensorFlow is imported
+        os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+        os.environ["TF_NUM_INTEROP_THREADS"] = str(os.cpu_count())
+    modules, setting = load(), ", a thread an operation" if per_step else ""
+    for bfloat16 in (False, True):
+        for scheme in schemes:
+            if modules is None:
+                print(f"| {scheme} step | - | {ABSENT} | - | 1 |")
+            else:
+                measure(modules, scheme, bfloat16, setting)

@@ -13,8 +13,6 @@ instead of each on all (TF_NUM_INTRAOP_THREADS=1): a step has operations that do
 wait for each other, and oneDNN's gradients of kernels in bfloat16 lose by sharing.
 """
 
-import argparse
-import os
 import pathlib
 import tempfile
 
@@ -118,22 +116,9 @@ def measure(modules, scheme, bfloat16, setting):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", choices=("op", "step"), default="op")
-    per_step = parser.parse_args().threads == "step"
-    if per_step:  # before TensorFlow is imported
-        os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-        os.environ["TF_NUM_INTEROP_THREADS"] = str(os.cpu_count())
     import pytorch
 
-    modules = pytorch.load()
-    for bfloat16 in (False, True):
-        for scheme in ("FixMatch", "Ada-CM", "ReMoP"):
-            setting = ", a thread an operation" if per_step else ""
-            if modules is None:
-                print(f"| {scheme} step | - | {pytorch.ABSENT} | - | 1 |")
-            else:
-                measure(modules, scheme, bfloat16, setting)
+    pytorch.run(measure, ("FixMatch", "Ada-CM", "ReMoP"), __doc__)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""Shares of like cases: together all of them, none twice."""
+
+import pytest
+import rotation
+
+
+@pytest.fixture
+def turns(monkeypatch):
+    monkeypatch.delenv("KERASFER_TESTS", raising=False)
+    return lambda turn: monkeypatch.setattr(rotation, "_turn", lambda: turn)
+
+
+def test_commits_in_a_row_take_each_case_once(turns):
+    taken = []
+    for turn in (6, 7, 8):
+        turns(turn)
+        taken += rotation.of_this_commit(range(10))
+    assert sorted(taken) == list(range(10))
+
+
+def test_the_others_are_slow_and_none_is_lost(turns):
+    turns(1)
+    cases = rotation.often(["a", "b", "c", "d"])
+    assert cases[1] == "b" and [case.values for case in cases if case != "b"] == [
+        ("a",), ("c",), ("d",),
+    ]  # fmt: skip
+    assert all(case.marks[0].name == "slow" for case in cases if case != "b")
+
+
+def test_all_are_taken_if_asked_for(turns, monkeypatch):
+    turns(1)
+    monkeypatch.setenv("KERASFER_TESTS", "all")
+    assert rotation.often(["a", "b"]) == ["a", "b"]
+
+
+def test_without_a_repository_the_turn_is_the_first(monkeypatch):
+    def absent(*arguments, **options):
+        raise OSError("no git")
+
+    monkeypatch.setattr(rotation.subprocess, "run", absent)
+    assert rotation._turn.__wrapped__() == 0
