@@ -173,6 +173,7 @@ def _write_predictions(path, manifest, probs):
 
 
 def _accuracies(manifest, probs):
+    from kerasfer.experiments.tasks.scoring import calibration_error, macro_f1
     from kerasfer.metrics import MeanClassAccuracy
 
     mean_class = MeanClassAccuracy(manifest.num_classes)
@@ -180,6 +181,8 @@ def _accuracies(manifest, probs):
     return {
         "accuracy": float((probs.argmax(-1) == manifest.labels).mean()),
         "mean_class_accuracy": float(mean_class.result()),
+        "macro_f1": macro_f1(manifest.labels, probs),
+        "calibration_error": calibration_error(manifest.labels, probs),
     }
 
 
