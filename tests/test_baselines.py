@@ -197,7 +197,7 @@ def test_mixmatch_presets():
     assert paper.weights_of_losses["unlabeled"] == 75.0
     with pytest.raises(ValueError, match="`preset` must be one of fer, paper"):
         MixMatch(logits_classifier(), preset="cifar")
-    with pytest.raises(ValueError, match="must be > 0. Received: 0"):
+    with pytest.raises(ValueError, match="must be more than 0. Received: 0"):
         MixMatch(logits_classifier(), temperature=0)
 
 

@@ -15,7 +15,7 @@ from conftest import (
 import kerasfer
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
-from kerasfer.schemes import FixMatch, MarginMix, MeanTeacher, Supervised
+from kerasfer.schemes import AdaCM, FixMatch, MarginMix, MeanTeacher, Supervised
 from kerasfer.training import Step
 
 LOG9 = np.log(9.0)  # softmax([log 9, 0, 0]) = [9, 1, 1] / 11, confidence 0.818
@@ -183,8 +183,8 @@ def test_margin_mix_centroids_of_all_faces():
     [
         ({"membership": "cosine"}, "membership in .'softmax', 'inverse'"),
         ({"centroid_images": "some"}, "centroid_images in .'labeled', 'all'"),
-        ({"temperature": 0}, "must be > 0"),
-        ({"sharpening": -1}, "must be > 0"),
+        ({"temperature": 0}, "`temperature` must be more than 0"),
+        ({"sharpening": -1}, "`sharpening` must be more than 0"),
         ({"ramp": 2}, "must be in .0, 1."),
         (
             {"loss_weights": {"centre": 1}},
@@ -219,7 +219,7 @@ def data(**options):
 def test_losses_must_be_the_declared_ones():
     model = compiled(TwoLosses(dense_classifier()), run_eagerly=True)
     with pytest.raises(
-        ValueError, match="Expected losses penalty, supervised. Received"
+        ValueError, match="Expected losses supervised. Received: extra, supervised"
     ):
         model.fit(data(), steps_per_epoch=1, verbose=0)
 
@@ -446,3 +446,33 @@ def test_many_models_infer_without_a_warning_of_retracing(caplog):
     for _ in range(8):
         Supervised(dense_classifier(side=8)).infer(images)
     assert "retracing" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["train_step", "pseudo_labels", "_outputs"])
+def test_the_frame_is_final(name):
+    expected = f"Mine overrides {name}.*only __init__, scheme_step, select"
+    with pytest.raises(TypeError, match=expected):
+        type("Mine", (Supervised,), {name: lambda self: None})
+
+
+def test_a_scheme_may_have_helpers_of_its_own():
+    own = {"helper": lambda self: 1, "thresholds": lambda self: None}
+    assert type("Mine", (Supervised,), own)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda c: FixMatch(c, threshold=-0.1), "`threshold` must be at least 0"),
+        (lambda c: FixMatch(c, threshold=float("nan")), "Received: nan"),
+        (lambda c: AdaCM(c, temperature=0), "`temperature` must be more than 0"),
+        (lambda c: AdaCM(c, contrastive_ramp=2), r"must be in \[0, 1\]. Received: 2"),
+        (
+            lambda c: FixMatch(c, loss_weights={"unlabeled": -1}),
+            "`unlabeled` must be at least 0. Received: -1",
+        ),
+    ],
+)
+def test_numbers_out_of_range_are_named(make, error):
+    with pytest.raises(ValueError, match=error):
+        make(dense_classifier())

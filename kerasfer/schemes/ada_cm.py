@@ -7,6 +7,7 @@ import tensorflow as tf
 from kerasfer.layers import ConfidenceMargin
 from kerasfer.losses import batch_mean, info_nce, masked_mean
 from kerasfer.schedules import linear_ramp
+from kerasfer.training.checks import require_above, require_within
 from kerasfer.training.conventions import choose
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
@@ -114,10 +115,8 @@ class AdaCM(SemiSupervisedModel):
                 f"{unlabeled_mean!r}."
             )
         self.unlabeled_mean = _MEANS[chosen["unlabeled_mean"]]
-        if not 0 <= contrastive_ramp <= 1:
-            raise ValueError(
-                f"`contrastive_ramp` must be in [0, 1]. Received: {contrastive_ramp}."
-            )
+        require_above(0, temperature=temperature)
+        require_within(0, 1, contrastive_ramp=contrastive_ramp)
         self.contrastive_ramp = contrastive_ramp
         self.symmetric, self.temperature = chosen["symmetric"], temperature
         self.margin = ConfidenceMargin(

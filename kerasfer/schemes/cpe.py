@@ -7,6 +7,7 @@ import tensorflow as tf
 from kerasfer.losses import batch_mean, cross_entropy
 from kerasfer.losses.reductions import all_reduce_sum, num_replicas
 from kerasfer.targets.pseudo_labels import hard_pseudo_labels
+from kerasfer.training.checks import require_at_least
 from kerasfer.training.class_counts import checked_counts
 from kerasfer.training.feature_map import feature_map_of
 from kerasfer.training.model import SemiSupervisedModel
@@ -71,6 +72,7 @@ class CPE(SemiSupervisedModel):
     ):
         counts = checked_counts(class_counts, classifier)
         super().__init__(with_experts(classifier), **kwargs)
+        require_at_least(0, threshold=threshold)
         self.threshold = threshold
         shares = np.maximum(counts / counts.sum(), 1e-6)
         self.shifts = np.outer(adjustments, np.log(shares)).astype("float32")

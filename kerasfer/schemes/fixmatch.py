@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
+from kerasfer.training.checks import require_at_least
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
@@ -37,6 +38,7 @@ class FixMatch(SemiSupervisedModel):
 
     def __init__(self, classifier, threshold=0.95, **kwargs):
         super().__init__(classifier, **kwargs)
+        require_at_least(0, threshold=threshold)
         self.threshold = threshold
 
     def scheme_step(self, batch, labels):

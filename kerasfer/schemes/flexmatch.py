@@ -5,6 +5,7 @@ import tensorflow as tf
 from kerasfer.layers import LabelMemory
 from kerasfer.losses import batch_mean
 from kerasfer.targets.pseudo_labels import hard_pseudo_labels
+from kerasfer.training.checks import require_at_least
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.own_outputs import confidences
@@ -49,6 +50,7 @@ class FlexMatch(SemiSupervisedModel):
         self, classifier, num_unlabeled, threshold=0.95, warm_up=True, **kwargs
     ):
         super().__init__(classifier, **kwargs)
+        require_at_least(0, threshold=threshold)
         self.threshold, self.warm_up = threshold, warm_up
         num_classes = self.classifier.output["probs"].shape[-1]
         self.memory = LabelMemory(num_unlabeled, num_classes, name="memory")

@@ -6,6 +6,7 @@ from kerasfer.layers import ClassCentroids
 from kerasfer.losses import batch_mean, large_margin_loss, probability_error
 from kerasfer.schedules import linear_ramp
 from kerasfer.targets.pseudo_labels import MEMBERSHIPS, centroid_memberships, sharpen
+from kerasfer.training.checks import require_above, require_within
 from kerasfer.training.class_means import summed_embeddings
 from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
@@ -81,7 +82,8 @@ class MarginMix(SemiSupervisedModel):
     ):
         super().__init__(classifier, **kwargs)
         _check_choices(membership, centroid_images)
-        _check_numbers(temperature, sharpening, ramp, centroid_momentum)
+        require_above(0, temperature=temperature, sharpening=sharpening)
+        require_within(0, 1, ramp=ramp, centroid_momentum=centroid_momentum)
         self.membership, self.temperature = membership, temperature
         self.sharpening, self.ramp = sharpening, ramp
         self.centroid_images = centroid_images
@@ -167,17 +169,4 @@ def _check_choices(membership, centroid_images):
             f"Expected membership in {MEMBERSHIPS} and centroid_images in "
             f"{_CENTROID_IMAGES}. Received: membership={membership!r}, "
             f"centroid_images={centroid_images!r}."
-        )
-
-
-def _check_numbers(temperature, sharpening, ramp, centroid_momentum):
-    if temperature <= 0 or sharpening <= 0:
-        raise ValueError(
-            "`temperature` and `sharpening` must be > 0. Received: "
-            f"temperature={temperature}, sharpening={sharpening}."
-        )
-    if not (0 <= ramp <= 1 and 0 <= centroid_momentum <= 1):
-        raise ValueError(
-            "`ramp` and `centroid_momentum` must be in [0, 1]. Received: "
-            f"ramp={ramp}, centroid_momentum={centroid_momentum}."
         )

@@ -6,6 +6,7 @@ from kerasfer.losses import batch_mean, probability_error
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.schedules import RAMP_IMAGES, bounded_ramp
 from kerasfer.targets.pseudo_labels import sharpen
+from kerasfer.training.checks import require_above
 from kerasfer.training.conventions import choose_preset
 from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
@@ -72,8 +73,7 @@ class MixMatch(SemiSupervisedModel):
     ):
         chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_images=ramp_images)
         super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
-        if temperature <= 0:
-            raise ValueError(f"`temperature` must be > 0. Received: {temperature}.")
+        require_above(0, temperature=temperature)
         self.temperature = temperature
         self.ramp, self.ramp_images = chosen["ramp"], chosen["ramp_images"]
 

@@ -5,10 +5,11 @@ import math
 
 import tensorflow as tf
 
-from kerasfer.action_units import EMOTIONET, emotions_of, pseudo_emotion_scores
+from kerasfer.action_units import EMOTIONET, emotions_of
 from kerasfer.layers import ClassMargin
 from kerasfer.layers.class_margin import BALANCED
 from kerasfer.losses import action_unit_error, batch_mean
+from kerasfer.targets.pseudo_emotions import pseudo_emotion_scores
 from kerasfer.targets.pseudo_labels import hard_pseudo_labels
 from kerasfer.training.margin_update import update_margin
 from kerasfer.training.model import SemiSupervisedModel

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kerasfer.losses import batch_mean
 from kerasfer.schedules import linear_ramp
+from kerasfer.training.checks import require_at_least, require_within
 from kerasfer.training.conventions import choose_preset
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
@@ -56,6 +57,8 @@ class PseudoLabel(SemiSupervisedModel):
     ):
         chosen = choose_preset(preset, PRESETS, threshold=threshold, ramp=ramp)
         super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
+        require_at_least(0, threshold=chosen["threshold"])
+        require_within(0, 1, ramp=chosen["ramp"])
         self.threshold, self.ramp = chosen["threshold"], chosen["ramp"]
 
     def scheme_step(self, batch, labels):

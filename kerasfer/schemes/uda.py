@@ -5,6 +5,7 @@ import tensorflow as tf
 from kerasfer.losses import batch_mean, masked_mean
 from kerasfer.schedules import TSA_SHAPES, tsa_threshold
 from kerasfer.targets.pseudo_labels import sharpen
+from kerasfer.training.checks import require_above, require_at_least
 from kerasfer.training.conventions import choose_preset
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
@@ -65,10 +66,12 @@ class UDA(SemiSupervisedModel):
             threshold=threshold,
         )
         super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
-        if chosen["temperature"] <= 0 or tsa not in (None, *TSA_SHAPES):
+        require_above(0, temperature=chosen["temperature"])
+        require_at_least(0, threshold=chosen["threshold"])
+        if tsa not in (None, *TSA_SHAPES):
             raise ValueError(
-                f"Expected temperature > 0 and tsa None or in {', '.join(TSA_SHAPES)}. "
-                f"Received: temperature={chosen['temperature']}, tsa={tsa!r}."
+                f"`tsa` must be None or one of {', '.join(TSA_SHAPES)}. Received: "
+                f"{tsa!r}."
             )
         self.temperature, self.threshold = chosen["temperature"], chosen["threshold"]
         self.tsa = tsa

@@ -2,18 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "fit": ["CLASSES", "HARD_LABELS", "SHIFTED_LOGITS", "check_fit"],
-        "mixed_forward": ["Mixed", "mixed_forward"],
-        "own_outputs": ["confidences"],
-        "reductions": ["all_reduce_mean"],
-        "state": ["add_state"],
-        "epoch_update": ["EpochUpdate"],
-        "model": ["SemiSupervisedModel"],
-        "non_finite": ["StopOnNonFiniteLoss"],
-        "plug_in": ["PlugIn"],
-        "step": ["Pseudo", "Step"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -20,6 +20,28 @@ def check_classifier(classifier):
         )
 
 
+def require_at_least(lowest, **numbers):
+    """Raises a ValueError, which names it, if a number is smaller or no number."""
+    _require(numbers, lambda value: value >= lowest, f"at least {lowest}")
+
+
+def require_above(lowest, **numbers):
+    """Raises a ValueError, which names it, if a number is not larger."""
+    _require(numbers, lambda value: value > lowest, f"more than {lowest}")
+
+
+def require_within(lowest, highest, **numbers):
+    """Raises a ValueError, which names it, if a number is outside [lowest, highest]."""
+    expected = f"in [{lowest}, {highest}]"
+    _require(numbers, lambda value: lowest <= value <= highest, expected)
+
+
+def _require(numbers, holds, expected):
+    for name, value in numbers.items():
+        if not holds(value):
+            raise ValueError(f"`{name}` must be {expected}. Received: {value}.")
+
+
 def length_of(dataset):
     """Number of batches in one pass, None if unknown; an endless one is refused."""
     if not hasattr(dataset, "cardinality"):

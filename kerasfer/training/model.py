@@ -13,7 +13,13 @@ from kerasfer.metrics import PseudoLabelQuality, result_names
 from kerasfer.schedules import averaging_decay
 from kerasfer.targets import hard_pseudo_labels
 from kerasfer.training.averaging import move_average
-from kerasfer.training.checks import check_classifier, check_shares, length_of, unpacked
+from kerasfer.training.checks import (
+    check_classifier,
+    check_shares,
+    length_of,
+    require_at_least,
+    unpacked,
+)
 from kerasfer.training.copies import copy_of
 from kerasfer.training.epoch_update import EpochUpdate
 from kerasfer.training.fit import CLASSES, check_fit
@@ -23,6 +29,10 @@ from kerasfer.training.own_outputs import confidences, own_outputs, predictions
 from kerasfer.training.read_order import reads_before_writes
 from kerasfer.training.replicas import ReplicatedModel
 from kerasfer.training.step import Pseudo
+
+# What a scheme may override; everything else of the frame is final.
+_OPEN = ("__init__", "scheme_step", "select", "thresholds", "epoch_end", "epoch_logs")
+_FINAL = set()  # filled below the class
 
 
 class SemiSupervisedModel(ReplicatedModel):
@@ -76,6 +86,16 @@ class SemiSupervisedModel(ReplicatedModel):
     loss_weights = {}
     offers = (CLASSES,)  # what plug-ins may need, see `kerasfer.training.fit`
     threshold = None  # of pseudo-labels, in a scheme that has one for all classes
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        changed = sorted(_FINAL & vars(cls).keys())
+        if changed:
+            raise TypeError(
+                f"{cls.__name__} overrides {', '.join(changed)}, which all schemes "
+                f"share. Expected a scheme to override only {', '.join(_OPEN)}; give "
+                "helpers of its own other names."
+            )
 
     def __init__(
         self,
@@ -397,7 +417,9 @@ class SemiSupervisedModel(ReplicatedModel):
         return step._replace(outputs=outputs, batch=batch, progress=self.progress())
 
     def _merge_loss_weights(self, preset, changed):
-        weights = {**type(self).loss_weights, **preset, "penalty": 1.0}
+        weights = {**type(self).loss_weights, **preset}
+        if self.classifier.losses:
+            weights["penalty"] = 1.0
         for plug_in in self.plug_ins:
             for name, factor in plug_in.factors_on(type(self)).items():
                 if name in weights:
@@ -409,14 +431,13 @@ class SemiSupervisedModel(ReplicatedModel):
                 f"Weights for losses that do not exist: {', '.join(sorted(unknown))}. "
                 f"Expected some of {', '.join(weights)}."
             )
+        require_at_least(0, **changed)
         return {**weights, **changed}
 
     def _loss_parts(self, step):
-        penalties = self.classifier.losses
-        parts = {
-            **step.losses,
-            "penalty": tf.add_n(penalties) if penalties else tf.zeros(()),
-        }
+        parts = dict(step.losses)
+        if penalties := self.classifier.losses:
+            parts["penalty"] = tf.add_n(penalties)
         for plug_in in self.plug_ins:
             parts.update(plug_in.losses_of(step))
         if parts.keys() != self.weights_of_losses.keys():
@@ -466,3 +487,10 @@ def _constants(outputs):
 
 def _without(logs, names):
     return {name: value for name, value in logs.items() if name not in names}
+
+
+_FINAL = {
+    name
+    for name, member in vars(SemiSupervisedModel).items()
+    if name not in _OPEN and (callable(member) or isinstance(member, property))
+}

@@ -1,0 +1,15 @@
+from .epoch_update import EpochUpdate as EpochUpdate
+from .fit import CLASSES as CLASSES
+from .fit import HARD_LABELS as HARD_LABELS
+from .fit import SHIFTED_LOGITS as SHIFTED_LOGITS
+from .fit import check_fit as check_fit
+from .mixed_forward import Mixed as Mixed
+from .mixed_forward import mixed_forward as mixed_forward
+from .model import SemiSupervisedModel as SemiSupervisedModel
+from .non_finite import StopOnNonFiniteLoss as StopOnNonFiniteLoss
+from .own_outputs import confidences as confidences
+from .plug_in import PlugIn as PlugIn
+from .reductions import all_reduce_mean as all_reduce_mean
+from .state import add_state as add_state
+from .step import Pseudo as Pseudo
+from .step import Step as Step
