@@ -21,26 +21,13 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.flags import require_above_0, require_at_least, require_within
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.training import Training, build_classifier, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    faces: Faces = Faces(batch_size=16)
-    training: Training = Training(
-        dropout=0.5,
-        learning_rate=5e-4,
-        schedule="constant",
-        adam_epsilon=1e-8,
-        epochs=20,
-        steps_per_epoch=800,
-    )
-    beside: tuple[Literal["supervised", "fixmatch", "hog", "linear_probe"], ...] = (
-        "supervised",
-    )
-    """Schemes, and floors without training, on the same split for comparison."""
+class Options:
+    """Of `kerasfer.schemes.AdaCM`, which checks them."""
 
     convention: Literal["code", "paper"] = "code"
     """Of the three flags that are None, where the paper and its code differ."""
@@ -58,34 +45,52 @@ class Config:
     """T_0, the threshold of all classes in the first epoch."""
     temperature: float = 0.07
     """beta of the contrast (InfoNCE)."""
+    contrastive_ramp: float = 0.0
+    """Fraction of the run over which alpha_3 rises from 0; for runs from scratch."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    faces: Faces = Faces(batch_size=16)
+    training: Training = Training(
+        dropout=0.5,
+        learning_rate=5e-4,
+        schedule="constant",
+        adam_epsilon=1e-8,
+        epochs=20,
+        steps_per_epoch=800,
+    )
+    beside: tuple[Literal["supervised", "fixmatch", "hog", "linear_probe"], ...] = (
+        "supervised",
+    )
+    """Schemes, and floors without training, on the same split for comparison."""
+    ada_cm: Options = Options()
     supervised_weight: float = 0.5
     """alpha_1, of the cross-entropy on labelled faces."""
     unlabeled_weight: float = 1.0
     """alpha_2, of the cross-entropy on subset I."""
     contrastive_weight: float = 0.1
     """alpha_3, of the contrast on subset II."""
-    contrastive_ramp: float = 0.0
-    """Fraction of the run over which alpha_3 rises from 0; for runs from scratch."""
     unit_embedding: bool = True
     """Whether Ada-CM's last layer works on embeddings of length 1, as its code."""
     threshold: float = 0.95
     """tau of FixMatch."""
 
-    def __post_init__(self):
-        require_at_least(self, 0, "supervised_weight", "unlabeled_weight")
-        require_at_least(self, 0, "contrastive_weight", "threshold")
-        require_above_0(self, "temperature")
-        require_within(self, 0, 1, "contrastive_ramp")
+
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    model.fit(run.batches(), **run.fit_options())
+    return model
 
 
 def build_model(config, method, split):
-    num_classes = split.labeled.num_classes
     schemes, options = kerasfer.schemes, frame_options(config.training)
+    unit = config.unit_embedding and method == "ada_cm"
+    shape = config.faces.image_shape
     classifier = build_classifier(
-        config.training,
-        config.faces.image_shape,
-        num_classes,
-        unit_embedding=config.unit_embedding and method == "ada_cm",
+        config.training, shape, split.labeled.num_classes, unit_embedding=unit
     )
     if method == "supervised":
         return schemes.Supervised(classifier, **options)
@@ -93,15 +98,7 @@ def build_model(config, method, split):
         return schemes.FixMatch(classifier, threshold=config.threshold, **options)
     return schemes.AdaCM(
         classifier,
-        convention=config.convention,
-        floor=config.floor,
-        scale=config.scale,
-        growth=config.growth,
-        initial=config.initial,
-        unlabeled_mean=config.unlabeled_mean,
-        symmetric=config.symmetric,
-        temperature=config.temperature,
-        contrastive_ramp=config.contrastive_ramp,
+        **vars(config.ada_cm),
         loss_weights={
             "supervised": config.supervised_weight,
             "unlabeled": config.unlabeled_weight,
@@ -130,6 +127,7 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
+    train,
     chooses=("beside",),
     search_space=search_space,
 )

@@ -19,31 +19,11 @@ from typing import Literal
 
 import numpy as np
 
-import kerasfer
+from kerasfer.experiments.by_name import build_scheme, check_name, scheme_class
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.flags import require_at_least, require_within
+from kerasfer.experiments.flags import require_at_least
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.training import Training, build_classifier, frame_options
-
-# Name -> class of kerasfer.schemes, by name: --help needs no TensorFlow.
-SCHEMES = {
-    "supervised": "Supervised",
-    "pseudo_label": "PseudoLabel",
-    "mean_teacher": "MeanTeacher",
-    "mixmatch": "MixMatch",
-    "remixmatch": "ReMixMatch",
-    "uda": "UDA",
-    "fixmatch": "FixMatch",
-    "flexmatch": "FlexMatch",
-    "freematch": "FreeMatch",
-    "softmatch": "SoftMatch",
-    "ada_cm": "AdaCM",
-    "cpe": "CPE",
-    "rul": "RUL",
-    "mek": "MEK",
-    "progressive_teacher": "ProgressiveTeacher",
-}
-PLUG_INS = {"remop": "ReMoP", "abc": "ABC", "adsh": "Adsh", "inpl": "InPL"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,22 +72,9 @@ class Config:
 
     def __post_init__(self):
         require_at_least(self, 1, "measured_faces")
-        require_within(self, 0, 0.9999, "momentum")
-        for name in self.scheme:
-            scheme, *plug_ins = name.split("+")
-            if scheme not in SCHEMES or not {*plug_ins} <= {*PLUG_INS}:
-                raise ValueError(
-                    f"--scheme: expected one of {', '.join(SCHEMES)}, with +"
-                    f"{', +'.join(PLUG_INS)} if wanted. Received: {name}."
-                )
-            for plug_in in (*plug_ins, *self.plugin):
-                kerasfer.training.check_fit(
-                    getattr(kerasfer.schemes, SCHEMES[scheme]),
-                    getattr(kerasfer.plug_ins, PLUG_INS[plug_in]),
-                )
-        for name in ("threshold", "unlabeled_weight"):
-            if getattr(self, name) is not None:
-                require_at_least(self, 0, name)
+        for name in methods(self):
+            if name not in self.beside:
+                check_name(name)
 
 
 def methods(config):
@@ -115,67 +82,46 @@ def methods(config):
     return [*config.beside, *schemes]
 
 
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    measured = config.measured_faces if "adsh" in method else 0
+    model.fit(run.batches(), **run.fit_options(measured_unlabeled=measured))
+    return model
+
+
 def build_model(config, method, split):
-    name, *plug_ins = method.split("+")
-    counts = np.bincount(split.labeled.labels, minlength=split.labeled.num_classes)
+    num_classes, labels = split.labeled.num_classes, split.labeled.labels
+    counts = np.bincount(labels, minlength=num_classes)
+    unit = config.unit_embedding and method.startswith("ada_cm")
+    shape = config.faces.image_shape
     classifier = build_classifier(
-        config.training,
-        config.faces.image_shape,
-        split.labeled.num_classes,
-        unit_embedding=config.unit_embedding and name == "ada_cm",
+        config.training, shape, num_classes, unit_embedding=unit
     )
     options = frame_options(config.training)
-    options["plug_ins"] = [plug_in(config, p, counts) for p in plug_ins]
-    if config.unlabeled_weight is not None and name not in ("supervised", "rul", "mek"):
-        options["loss_weights"] = {"unlabeled": config.unlabeled_weight}
-    return scheme(config, name, classifier, counts, len(split.unlabeled), options)
-
-
-def scheme(config, name, classifier, counts, num_unlabeled, options):
-    preset = {"preset": config.preset}
-    threshold = {} if config.threshold is None else {"threshold": config.threshold}
-    counted = {"class_counts": counts}
-    indexed = {"num_unlabeled": num_unlabeled}
-    settings = {
-        "pseudo_label": {**preset, **threshold},
-        "mean_teacher": preset,
-        "mixmatch": preset,
-        "remixmatch": preset,
-        "uda": {"tsa": config.tsa, **preset, **threshold},
-        "fixmatch": threshold,
-        "flexmatch": {**indexed, **threshold},
-        "freematch": {"momentum": config.momentum},
-        "softmatch": {"momentum": config.momentum},
-        "cpe": {**counted, **threshold},
-        "mek": counted,
-    }.get(name, {})
-    return getattr(kerasfer.schemes, SCHEMES[name])(classifier, **settings, **options)
-
-
-def plug_in(config, name, counts):
-    threshold = {} if config.threshold is None else {"threshold": config.threshold}
-    if name == "abc":
-        return kerasfer.plug_ins.ABC(counts, **threshold)
-    if name == "adsh":
-        return kerasfer.plug_ins.Adsh(counts, **threshold)
-    if name == "inpl":
-        cutoff = config.energy_cutoff
-        return kerasfer.plug_ins.InPL(
-            len(counts),
-            "calibrated" if cutoff is None else cutoff,
-            margin=config.energy_margin,
-        )
-    return kerasfer.plug_ins.ReMoP(
-        len(counts),
-        center_init=config.center_init,
-        similarity=config.similarity,
-        unlabeled_factor=1.0,  # lambda_u is the same with and without
-    )
-
-
-def data_options(config):
-    measures = any("adsh" in method for method in methods(config))
-    return {"measured_unlabeled": config.measured_faces if measures else 0}
+    if config.unlabeled_weight is not None:
+        if "unlabeled" in scheme_class(method).loss_weights:
+            options["loss_weights"] = {"unlabeled": config.unlabeled_weight}
+    of_scheme = {
+        "preset": config.preset,
+        "threshold": config.threshold,
+        "momentum": config.momentum,
+        "tsa": config.tsa,
+        "class_counts": counts,
+        "num_unlabeled": len(split.unlabeled),
+    }
+    of_plug_ins = {
+        "num_classes": num_classes,
+        "class_counts": counts,
+        "threshold": config.threshold,
+        "cutoff": config.energy_cutoff,
+        "margin": config.energy_margin,
+        "center_init": config.center_init,
+        "similarity": config.similarity,
+        "unlabeled_factor": 1.0,  # lambda_u is the same with and without ReMoP
+    }
+    return build_scheme(method, classifier, of_scheme, of_plug_ins, **options)
 
 
 def search_space(hp, config):
@@ -191,8 +137,8 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
+    train,
     chooses=("beside", "scheme", "plugin"),
-    data_options=data_options,
     search_space=search_space,
 )
 

@@ -52,6 +52,14 @@ def methods(config):
     return [*config.beside, "supervised"]
 
 
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    model.fit(run.batches(), **run.fit_options())
+    return model
+
+
 def build_model(config, method, split):
     classifier = build_classifier(
         config.training, config.faces.image_shape, split.labeled.num_classes
@@ -71,7 +79,7 @@ def export(config, run):
 
 
 RECIPE = Recipe(
-    "best", Config, methods, build_model, chooses=("beside", "format", "crop")
+    "best", Config, methods, build_model, train, chooses=("beside", "format", "crop")
 )
 
 

@@ -21,7 +21,6 @@ import dataclasses
 import pathlib
 from typing import Literal
 
-import kerasfer
 from kerasfer.experiments.flags import (
     parse,
     require_above_0,
@@ -73,66 +72,14 @@ class Config:
             raise ValueError("--other needs a --manifest to stand beside.")
 
 
-def draw_toy(config):
-    import matplotlib.pyplot as plt
-
-    from kerasfer.experiments.figures import toy_clusters
-    from kerasfer.safe_write import written_aside
-
-    draws = toy_clusters.draws(config.toy_seeds)
-    figure, grid = plt.subplots(len(draws), 3, figsize=(11, 7), layout="constrained")
-    for axes, (situation, runs) in zip(grid, draws.items(), strict=True):
-        toy_clusters.draw(axes, situation, toy_clusters.typical(runs))
-    save(figure, config.out / "toy.png")
-    table = toy_clusters.measure(draws).set_index("clusters").T
-    text = f"Accuracy in %, {config.toy_seeds} draws.\n\n{table.to_markdown()}\n"
-    with written_aside(config.out / "toy.md") as aside:
-        aside.write_text(text)
-    print(text)
-
-
-def draw_embeddings(config, name, sets, width, title):
-    from kerasfer.experiments.figures import embeddings as embedding_figures
-
-    snapshots = [
-        embedding_figures.train(set_name, manifest, config, width)
-        for set_name, manifest in sets.items()
-    ]
-    if width > 2:
-        snapshots = [embedding_figures.flattened(s, config.seed) for s in snapshots]
-    save(embedding_figures.draw(snapshots, title), config.out / f"{name}.png")
-
-
-def data_sets(config):
-    """Name -> manifest of labelled images."""
-    if config.manifest is None:
-        render = kerasfer.data.synthetic.render_manifest
-        count = config.rendered_faces
-        return {
-            "wild, faint": render(count, seed=0, intensity=(0.3, 0.6)),
-            "posed, full": render(count, seed=1, domain="posed", intensity=(0.9, 1.0)),
-        }
-    paths = [path for path in (config.manifest, config.other) if path]
-    manifests = [kerasfer.data.read_manifest(path) for path in paths]
-    return {
-        path.resolve().parent.name: manifest.subset(manifest.labels >= 0)
-        for path, manifest in zip(paths, manifests, strict=True)
-    }
-
-
-def save(figure, path):
-    import matplotlib.pyplot as plt
-
-    from kerasfer.safe_write import written_aside
-
-    with written_aside(path) as aside:
-        figure.savefig(aside, dpi=110)
-    plt.close(figure)
-    print(f"Wrote {path}.")
-
-
-if __name__ == "__main__":
+def main():
     import matplotlib
+
+    from kerasfer.experiments.figures.drawing import (
+        data_sets,
+        draw_embeddings,
+        draw_toy,
+    )
 
     matplotlib.use("Agg")
     config = parse(Config)
@@ -147,3 +94,7 @@ if __name__ == "__main__":
         if "tsne" in config.figure:
             title = "AlexNet, embedding of 4096 numbers, t-SNE"
             draw_embeddings(config, "tsne", sets, 4096, title)
+
+
+if __name__ == "__main__":
+    main()

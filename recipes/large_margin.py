@@ -33,6 +33,14 @@ class Config:
     """Schemes, and floors without training, on the same split for comparison."""
 
 
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    model.fit(run.batches(), **run.fit_options())
+    return model
+
+
 def build_model(config, method, split):
     classifier = build_classifier(
         config.training, config.faces.image_shape, split.labeled.num_classes
@@ -57,6 +65,7 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
+    train,
     chooses=("beside", "margin_loss", "framework"),
     config_of=config_for,
     search_space=search_space,

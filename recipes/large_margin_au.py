@@ -52,6 +52,14 @@ class Config:
     """Faces below it are left out of the margin; None leaves out none."""
 
 
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    model.fit(run.batches(), **run.fit_options())
+    return model
+
+
 def build_model(config, method, split):
     names = split.labeled.au_names
     options = {
@@ -98,6 +106,7 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
+    train,
     chooses=("beside", "margin_loss", "framework"),
     task=ActionUnits(),
     config_of=config_for,

@@ -16,9 +16,26 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.flags import require_above_0, require_at_least, require_within
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.training import Training, build_classifier, frame_options
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Of `kerasfer.schemes.MarginMix`, which checks them."""
+
+    membership: Literal["softmax", "inverse"] = "softmax"
+    """Distances to self-labels q: softmax(-D/tau_d), or inverse squares."""
+    temperature: float = 0.1
+    """tau_d of the softmax."""
+    sharpening: float = 0.5
+    """T of MixMatch's sharpening; 1 leaves q soft."""
+    ramp: float = 0.8
+    """Fraction of the run over which lambda_U rises from 0."""
+    centroid_images: Literal["labeled", "all"] = "labeled"
+    """Faces whose mean is a class centroid; all: unlabelled ones too, weighted by q."""
+    centroid_momentum: float = 1.0
+    """Of the centroids within an epoch; 1 moves them at its end only."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,31 +46,27 @@ class Config:
         Literal["supervised", "mixmatch", "fixmatch", "hog", "linear_probe"], ...
     ] = ("supervised", "mixmatch")
     """Schemes, and floors without training, on the same split for comparison."""
-    membership: Literal["softmax", "inverse"] = "softmax"
-    """Distances to self-labels q: softmax(-D/tau_d), or inverse squares."""
-    temperature: float = 0.1
-    """tau_d of the softmax."""
-    sharpening: float = 0.5
-    """T of MixMatch's sharpening; 1 leaves q soft."""
-    mixup_alpha: float = 0.75
-    """alpha of Beta(alpha, alpha)."""
+    margin_mix: Options = Options()
     unlabeled_weight: float = 20.0
     """lambda_U of the squared error on unlabelled faces."""
-    ramp: float = 0.8
-    """Fraction of the run over which lambda_U rises from 0."""
     margin_weight: float = 0.1
     """lambda_M of the large margin."""
-    centroid_images: Literal["labeled", "all"] = "labeled"
-    """Faces whose mean is a class centroid; all: unlabelled ones too, weighted by q."""
-    centroid_momentum: float = 1.0
-    """Of the centroids within an epoch; 1 moves them at its end only."""
+    mixup_alpha: float = 0.75
+    """alpha of Beta(alpha, alpha), of MixMatch too."""
     threshold: float = 0.95
     """tau of FixMatch."""
 
-    def __post_init__(self):
-        require_at_least(self, 0, "unlabeled_weight", "margin_weight", "threshold")
-        require_above_0(self, "temperature", "sharpening", "mixup_alpha")
-        require_within(self, 0, 1, "ramp", "centroid_momentum")
+
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    every = config.margin_mix.centroid_images == "all"
+    model.fit(
+        run.batches(mixup_alpha=config.mixup_alpha),
+        **run.fit_options(measured_unlabeled=None if every else 0),
+    )
+    return model
 
 
 def build_model(config, method, split):
@@ -70,12 +83,7 @@ def build_model(config, method, split):
         return schemes.MixMatch(classifier, **options)
     return schemes.MarginMix(
         classifier,
-        membership=config.membership,
-        temperature=config.temperature,
-        sharpening=config.sharpening,
-        ramp=config.ramp,
-        centroid_images=config.centroid_images,
-        centroid_momentum=config.centroid_momentum,
+        **vars(config.margin_mix),
         loss_weights={
             "unlabeled": config.unlabeled_weight,
             "margin": config.margin_weight,
@@ -86,13 +94,6 @@ def build_model(config, method, split):
 
 def methods(config):
     return [*config.beside, "margin_mix"]
-
-
-def data_options(config):
-    return {
-        "mixup_alpha": config.mixup_alpha,
-        "measured_unlabeled": None if config.centroid_images == "all" else 0,
-    }
 
 
 def search_space(hp, config):
@@ -110,8 +111,8 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
+    train,
     chooses=("beside",),
-    data_options=data_options,
     search_space=search_space,
 )
 

@@ -27,7 +27,7 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.omni.config import Omni, config_of
+from kerasfer.experiments.omni.config import Omni, anchor_of, config_of, stages_of
 from kerasfer.experiments.omni.distillation import make_distilled
 from kerasfer.experiments.omni.primitive import make_primitive
 from kerasfer.experiments.omni.selection import make_selection
@@ -35,13 +35,13 @@ from kerasfer.experiments.omni.task import OmniSupervised
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import claimed
-from kerasfer.experiments.train import some_faces
 from kerasfer.experiments.training import (
     Training,
     build_classifier,
     estimate_statistics,
     frame_options,
 )
+from kerasfer.experiments.training_run import some_faces
 
 ONLY = Literal["select", "distill", "baseline", "vas", "das", "das_anchor"]
 
@@ -68,13 +68,13 @@ def run_chain(recipe, config, method, seed, folder, read_test):
     `distill` are stages alone, without a result."""
     base = OmniSupervised(config.omni)
     if method == "baseline":
-        return recipe.train(config, method, seed, folder, base, read_test)
+        return recipe.run_one(config, method, seed, folder, base, read_test)
     stages, anchor = stages_of(config, folder), anchor_of(config)
     own = config.omni.anchor is not None
     learner = stages / ("anchor" if own else "baseline")
     if not config.omni.primitive and not RunFolder(learner).is_finished:
         tested = read_test and not own
-        recipe.train(anchor, "baseline", seed, learner, base, tested)
+        recipe.run_one(anchor, "baseline", seed, learner, base, tested)
     with claimed(stages / "stages"):
         split = base.build_split(anchor.faces, seed)
         primitive = make_primitive(stages, config, split, learner, build_model)
@@ -92,27 +92,21 @@ def run_chain(recipe, config, method, seed, folder, read_test):
             )  # fmt: skip
             given["distilled"] = images
             if config.patterns and not config.omni.distilled:
+                from kerasfer.experiments.omni.patterns import print_patterns
+
                 print_patterns(images.parent, seed)
     if method in ("select", "distill"):
         return None
     task = OmniSupervised(config.omni, **given)
-    return recipe.train(config, method, seed, folder, task, read_test)
+    return recipe.run_one(config, method, seed, folder, task, read_test)
 
 
-def stages_of(config, folder):
-    """Of a run: beside it; of an anchor of its own one for all folds."""
-    folded = kerasfer.data.is_folded(config.faces.protocol)
-    return folder.parent.parent if config.omni.anchor and folded else folder.parent
-
-
-def anchor_of(config):
-    """The config whose labelled faces are the anchor."""
-    if config.omni.anchor is None:
-        return config
-    faces = dataclasses.replace(
-        config.faces, manifest=config.omni.anchor, protocol="all", split=None, test=()
-    )
-    return dataclasses.replace(config, faces=faces)
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    model.fit(run.batches(), **run.fit_options())
+    return model
 
 
 def build_model(config, method, split):
@@ -130,17 +124,6 @@ def started(config, method, split):
     return model
 
 
-def print_patterns(folder, seed):
-    from kerasfer.experiments.omni.patterns import learnable
-
-    found = learnable(folder, seed)
-    print(
-        f"Held-out distilled images recognised: {found['patterns_accuracy']:.0%}; the "
-        f"same of images never distilled: {found['patterns_control']:.0%}. "
-        f"{folder / 'patterns.png'}"
-    )
-
-
 def search_space(hp, config):
     return {
         "learning_rate": hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"),
@@ -154,6 +137,7 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
+    train,
     chooses=("only", "patterns"),
     task=OmniSupervised(),
     config_of=config_of,

@@ -23,13 +23,31 @@ regulariser by `--simplex-weight 0`. Figure 1b is in metrics.csv (`linear_pseudo
 import dataclasses
 from typing import Literal
 
-import kerasfer
+from kerasfer.experiments.by_name import build_scheme
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.flags import require_at_least, require_within
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.training import Training, build_classifier, frame_options
 
-_WITH = "+remop"
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Of `kerasfer.plug_ins.ReMoP`, which checks them."""
+
+    convention: Literal["code", "paper"] = "code"
+    """Of the flags that are None, where the paper and its code differ."""
+    similarity: Literal["dot", "distance", "cosine"] | None = None
+    """Of an embedding and a prototype: dot in the code, cosine in the paper;
+    distance, dot less half the prototype's square, is for short runs."""
+    mixture: Literal["logits", "probs"] | None = None
+    """What is mixed: logits in the code, probabilities in the paper."""
+    penalty: Literal["code", "paper"] | None = None
+    """Form of the regulariser."""
+    center: Literal["code", "paper"] | None = None
+    """Form of the center loss."""
+    beta: float = 0.5
+    """Weight of the linear classifier in the mixture."""
+    center_init: Literal["normal", "labeled_mean"] = "normal"
+    """Prototypes start at random, or at class means after the first epoch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,22 +67,7 @@ class Config:
     """Floors without training, on the same split for comparison."""
     alone: bool = True
     """Whether each base is trained without ReMoP too."""
-
-    convention: Literal["code", "paper"] = "code"
-    """Of the flags that are None, where the paper and its code differ."""
-    similarity: Literal["dot", "distance", "cosine"] | None = None
-    """Of an embedding and a prototype: dot in the code, cosine in the paper;
-    distance, dot less half the prototype's square, is for short runs."""
-    mixture: Literal["logits", "probs"] | None = None
-    """What is mixed: logits in the code, probabilities in the paper."""
-    penalty: Literal["code", "paper"] | None = None
-    """Form of the regulariser."""
-    center: Literal["code", "paper"] | None = None
-    """Form of the center loss."""
-    beta: float = 0.5
-    """Weight of the linear classifier in the mixture."""
-    center_init: Literal["normal", "labeled_mean"] = "normal"
-    """Prototypes start at random, or at class means after the first epoch."""
+    remop: Options = Options()
     center_weight: float = 1e-4
     """lambda_1, of both center losses."""
     simplex_weight: float = 0.1
@@ -76,60 +79,39 @@ class Config:
     unit_embedding: bool = True
     """Whether Ada-CM's last layer works on embeddings of length 1, as its code."""
 
-    def __post_init__(self):
-        require_at_least(self, 0, "center_weight", "simplex_weight")
-        require_at_least(self, 0, "unlabeled_weight", "threshold")
-        require_within(self, 0, 1, "beta")
+
+def train(config, method, run):
+    with run.scope():
+        model = build_model(config, method, run.split)
+    run.begin(model)
+    model.fit(run.batches(), **run.fit_options())
+    return model
 
 
 def build_model(config, method, split):
-    num_classes = split.labeled.num_classes
-    schemes, base = kerasfer.schemes, method.removesuffix(_WITH)
-    options = frame_options(config.training)
+    base, num_classes = method.removesuffix("+remop"), split.labeled.num_classes
+    unit = config.unit_embedding and base == "ada_cm"
+    shape = config.faces.image_shape
     classifier = build_classifier(
-        config.training,
-        config.faces.image_shape,
-        num_classes,
-        unit_embedding=config.unit_embedding and base == "ada_cm",
+        config.training, shape, num_classes, unit_embedding=unit
     )
     weights = {}
-    if method.endswith(_WITH):
-        options["plug_ins"] = (remop(config, num_classes),)
-        weights = {
-            "center": config.center_weight,
-            "unlabeled_center": config.center_weight,
-            "simplex": config.simplex_weight,
-        }
-    if base == "supervised":
-        return schemes.Supervised(classifier, loss_weights=weights, **options)
-    if base == "fixmatch":
-        return schemes.FixMatch(
-            classifier,
-            threshold=config.threshold,
-            loss_weights={"unlabeled": config.unlabeled_weight, **weights},
-            **options,
-        )
-    return schemes.AdaCM(classifier, loss_weights=weights, **options)
-
-
-def remop(config, num_classes):
-    return kerasfer.plug_ins.ReMoP(
-        num_classes,
-        beta=config.beta,
-        convention=config.convention,
-        similarity=config.similarity,
-        mixture=config.mixture,
-        penalty=config.penalty,
-        center=config.center,
-        unlabeled_factor=1.0,  # the base's weight is the same with and without
-        center_init=config.center_init,
-    )
+    if base == "fixmatch":  # lambda_u is the same with and without
+        weights["unlabeled"] = config.unlabeled_weight
+    if method != base:
+        weights["center"] = weights["unlabeled_center"] = config.center_weight
+        weights["simplex"] = config.simplex_weight
+    remop = {"num_classes": num_classes, "unlabeled_factor": 1.0, **vars(config.remop)}
+    options = {"loss_weights": weights, **frame_options(config.training)}
+    given = {"threshold": config.threshold}
+    return build_scheme(method, classifier, given, remop, **options)
 
 
 def methods(config):
     yield from config.beside
     for base in config.base:
-        yield from [base, base + _WITH] if config.alone else [base + _WITH]
+        yield from [base] if config.alone else []
+        yield f"{base}+remop"
 
 
 def search_space(hp, config):
@@ -148,6 +130,7 @@ RECIPE = Recipe(
     Config,
     methods,
     build_model,
+    train,
     chooses=("beside", "base", "alone"),
     search_space=search_space,
 )

@@ -23,18 +23,17 @@ import pathlib
 import sys
 
 import tyro
-import yaml
 
 from kerasfer.experiments.flags import parse, require_at_least
-from kerasfer.experiments.progress import count_bar
 from kerasfer.experiments.report.study import write_study_report
-from kerasfer.experiments.run_folder import RunFolder
-from kerasfer.experiments.runs import reported_errors, slug
+from kerasfer.experiments.runs import reported_errors
+from kerasfer.experiments.study.asked import as_flags, chosen, data_of
 from kerasfer.experiments.study.file import read_study
-from kerasfer.experiments.study.jobs import last_line, run_all
+from kerasfer.experiments.study.jobs import last_line
+from kerasfer.experiments.study.missing import run_missing
 from kerasfer.experiments.study.plan import add_to_plan, study_folder, tabulated
 from kerasfer.experiments.study.tables import write_tables
-from kerasfer.experiments.study.toy import toy_data, toy_flags
+from kerasfer.experiments.study.toy import toy_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +63,10 @@ class Config:
 def main():
     config, flags = _arguments()
     study = read_study(config.study)
-    settings = _chosen(config.settings, study.settings, "--settings")
-    methods = _chosen(config.methods, study.methods, "--methods")
+    settings = chosen(config.settings, study.settings, "--settings")
+    methods = chosen(config.methods, study.methods, "--methods")
     with reported_errors():
-        data = _data(config, study, settings)
+        data = data_of(config, study, settings)
         overrides = {**(toy_flags(study) if config.toy else {}), **flags}
         cells = study.cells(data, overrides, settings, methods)
         seeds = config.seeds or ((0,) if config.toy else study.seeds)
@@ -87,87 +86,11 @@ def main():
         )
 
 
-def run_missing(config, name, runs):
-    """Runs what has no result yet, each folder once; gives what failed."""
-    missing = {}
-    for cell, seed, fold, fold_config, folder in runs:
-        if not RunFolder(folder).is_finished:
-            label = slug(f"{cell.setting} {cell.method} seed{seed} {fold}")
-            missing[folder] = (
-                label, cell.recipe.name, fold_config, cell.row, seed, folder,
-            )  # fmt: skip
-    logs = study_folder(config.out, name) / "logs"
-    print(f"{len(runs)} runs, {len(missing)} of them to be made. What they say: {logs}")
-    with count_bar(len(missing), "runs") as done:
-        return run_all(missing.values(), config.jobs, logs, done)
-
-
 def _arguments():
     """The config, and the flags after `--`, as a dict."""
     words = sys.argv[1:]
     at = words.index("--") if "--" in words else len(words)
-    return parse(Config, words[:at]), _as_flags(words[at + 1 :])
-
-
-def _as_flags(words):
-    """["--epochs", "5", "--no-alone"] as {"epochs": 5, "no_alone": True}."""
-    flags, name = {}, None
-    for word in words:
-        if word.startswith("--"):
-            name, _, value = word[2:].partition("=")
-            flags[name.replace("-", "_")] = [yaml.safe_load(value)] if value else []
-        elif name is None:
-            raise SystemExit(f"error: expected flags after `--`. Received: {word}.")
-        else:
-            flags[name.replace("-", "_")].append(yaml.safe_load(word))
-    return {name: _value(values) for name, values in flags.items()}
-
-
-def _value(values):
-    if not values:
-        return True  # a flag alone
-    return values[0] if len(values) == 1 else values
-
-
-def _chosen(asked, known, flag):
-    unknown = [name for name in asked if name not in known]
-    if unknown:
-        raise SystemExit(
-            f"error: {flag}: expected some of {', '.join(known)}. Received: "
-            f"{', '.join(unknown)}."
-        )
-    return [name for name in known if name in asked] if asked else known
-
-
-def _data(config, study, settings):
-    """Name -> path of what the study asks for; None where there is none.
-
-    Raises:
-        ValueError: something is missing, is no file, or is not asked for.
-    """
-    needed = study.needed(settings)
-    if config.toy:
-        return toy_data(needed, config.out)
-    given = dict(text.partition("=")[::2] for text in config.data)
-    known = study.content.get("data", {})
-    unknown = set(given) - set(known)
-    missing = [f"  {name}: {known[name]}" for name in needed if not given.get(name)]
-    if missing:
-        lines = "\n".join(missing)
-        raise ValueError(f"--data: {study.name} needs NAME=PATH for\n{lines}")
-    if unknown:
-        raise ValueError(
-            f"--data: expected some of {', '.join(known) or 'none'}. Received: "
-            f"{', '.join(sorted(unknown))}."
-        )
-    paths = {}
-    for name, flag in needed.items():
-        path = pathlib.Path(given[name])
-        without = given[name] == "none" and flag == "backbone_weights"
-        if not without and not path.exists():
-            raise ValueError(f"--data: {name}: {path} does not exist.")
-        paths[name] = None if without else path.resolve()
-    return paths
+    return parse(Config, words[:at]), as_flags(words[at + 1 :])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def main():
         folder = study_folder(config.runs, study.name)
         if not folder.exists():
             raise ValueError(
-                f"{folder} does not exist. Run `python recipes/study.py {config.study} "
+                f"{folder} does not exist. Run `kerasfer study {config.study} "
                 f"--out {config.runs}` first, or give its --out as --runs."
             )
 

@@ -66,7 +66,7 @@ def main():
         if tuner is None:
             return  # a worker: the chief has all trials
         best = report(search, tuner)
-        command = ["python", f"recipes/{recipe.name}.py", *flags, *search.flags(best)]
+        command = ["kerasfer", "train", recipe.name, *flags, *search.flags(best)]
         print(f"Train with them, and read the test part:\n  {shlex.join(command)}")
 
 

@@ -98,12 +98,13 @@ def check_parts(split, read_test):
 
 
 def build_training_data(
-    faces, split, model, seed, mixup_alpha, start_step=0, strategy=None, then=None
+    faces, split, model, seed, start_step=0, strategy=None, then=None, **options
 ):
     """Batches for a model, of all devices of a strategy.
 
     Args:
         then: (dataset, shard) -> dataset, for what a recipe adds.
+        **options: of `kerasfer.data.training_dataset`.
     """
     import tensorflow as tf
 
@@ -119,10 +120,10 @@ def build_training_data(
         seed=seed,
         start_step=start_step,
         image_shape=faces.image_shape,
-        mixup_alpha=mixup_alpha,
         pad=faces.pad,
         workers=faces.data_workers,
         then=then,
+        **options,
     )
 
 

@@ -32,7 +32,13 @@ def opened(folder, settings, resume, devices):
             devices.agreed(_FAILED)
             raise
         devices.agreed(_FINISHED if run.result is not None else _epochs_done(folder))
-        yield run
+        try:
+            yield run
+        except (ValueError, OSError):
+            # Flags or data that cannot be: the corrected command finds no remains.
+            if not run.files.metrics.exists():
+                shutil.rmtree(folder)
+            raise
 
 
 @contextlib.contextmanager

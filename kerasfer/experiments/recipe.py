@@ -4,6 +4,10 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
+import numpy as np
+
+import kerasfer
+from kerasfer.action_units import EMOTIONET
 from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.flags import parse
 from kerasfer.experiments.floors import FLOORS, run_floor
@@ -13,7 +17,7 @@ from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import column_of, reported_errors, slug
 from kerasfer.experiments.table import report
 from kerasfer.experiments.tasks import Expressions, Task
-from kerasfer.experiments.train import train
+from kerasfer.experiments.train import run_training
 
 # Which runs there are and where, not how one is made.
 _ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
@@ -32,12 +36,12 @@ class Recipe:
     """config -> names of methods, in the order of the table."""
     build_model: Callable
     """(config, method, split) -> model, not compiled."""
+    train: Callable
+    """(config, method, `TrainingRun`) -> model, trained: its data, its model, `fit`."""
     chooses: tuple[str, ...] = ()
     """Fields of the config that choose methods; one run does not hang on them."""
     task: Task = Expressions()
     """What is learned."""
-    data_options: Callable = lambda config: {}
-    """config -> further keywords of `train`."""
     config_of: Callable = lambda config, method: config
     """(config, method) -> the config for that method."""
     search_space: Callable = lambda hp, config: {}
@@ -45,6 +49,20 @@ class Recipe:
     chain: Callable | None = None
     """(recipe, config, method, seed, folder, read_test) -> result, where a run has
     stages."""
+
+    def check(self, config):
+        """Builds each method on a tiny network, so that options that cannot be are
+        found before anything is trained.
+
+        Raises:
+            ValueError: of a scheme or plug-in.
+        """
+        import keras
+
+        for method in dict.fromkeys(self.methods(config)):
+            if method not in FLOORS:
+                self.build_model(_tiny(config), method, _tiny_split())
+        keras.backend.clear_session()
 
     def run(self, config, method, seed, folder, read_test=True):
         """One training; its result, from the folder if it is finished already.
@@ -57,21 +75,21 @@ class Recipe:
         if self.chain is not None:
             refuse_workers(config.training, f"The chain of {self.name}")
             return self.chain(self, config, method, seed, folder, read_test)
-        return self.train(config, method, seed, folder, read_test=read_test)
+        return self.run_one(config, method, seed, folder, read_test=read_test)
 
-    def train(self, config, method, seed, folder, task=None, read_test=True):
+    def run_one(self, config, method, seed, folder, task=None, read_test=True):
+        """One training, a stage of a chain where there is one; its result."""
         if method in FLOORS:
             settings = {"method": method, "seed": seed, **self.settings(config)}
             return run_floor(config, settings, folder, task or self.task, read_test)
         config = self.config_of(config, method)
-        return train(
+        return run_training(
             config,
             {"method": method, "seed": seed, **self.settings(config)},
             folder,
-            self.build_model,
+            self.train,
             task or self.task,
             read_test=read_test,
-            **self.data_options(config),
         )
 
     def settings(self, config):
@@ -89,6 +107,7 @@ class Recipe:
         """The main program: runs in `<out>/<recipe>/<data>_<protocol>/seed<k>/`."""
         config = parse(self.config)
         with reported_errors():
+            self.check(config)
             folder = config.training.out / self.name / slug(config.faces.name)
             results = []
             for seed in config.training.seeds:
@@ -101,6 +120,28 @@ class Recipe:
             if results and devices_of(config.training).is_chief:
                 report(folder, config.faces.name, results, self.task)
                 _draw_shifts(folder)
+
+
+def _tiny(config):
+    training = dataclasses.replace(
+        config.training,
+        backbone="compact",
+        backbone_weights=None,
+        normalization="unit",
+    )
+    faces = dataclasses.replace(config.faces, image_size=16)
+    return dataclasses.replace(config, training=training, faces=faces)
+
+
+def _tiny_split():
+    images = np.zeros((8, 16, 16, 3), np.uint8)
+    units = np.zeros((8, len(EMOTIONET)), np.float32)
+    faces = dataclasses.replace(
+        kerasfer.data.from_arrays(images, np.arange(8)),
+        action_units=units,
+        au_names=EMOTIONET,
+    )
+    return kerasfer.data.protocols.Split(faces, faces, faces, faces)
 
 
 def _written(value):

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import Literal
 
+import kerasfer
 from kerasfer.experiments.flags import require_above_0, require_at_least, require_within
 
 
@@ -84,3 +85,19 @@ def config_of(config, method):
     kept = () if method == "baseline" else (*SELECTION, "start")
     settings = {name: getattr(omni, name) for name in kept}
     return dataclasses.replace(config, omni=Omni(**settings))
+
+
+def anchor_of(config):
+    """The config whose labelled faces are the anchor."""
+    if config.omni.anchor is None:
+        return config
+    faces = dataclasses.replace(
+        config.faces, manifest=config.omni.anchor, protocol="all", split=None, test=()
+    )
+    return dataclasses.replace(config, faces=faces)
+
+
+def stages_of(config, folder):
+    """Of a run: beside it; of an anchor of its own one for all folds."""
+    folded = kerasfer.data.is_folded(config.faces.protocol)
+    return folder.parent.parent if config.omni.anchor and folded else folder.parent

@@ -6,7 +6,7 @@ import kerasfer
 from kerasfer.experiments.artifacts import load_classifier
 from kerasfer.experiments.omni import pictures
 from kerasfer.experiments.omni.stages import fingerprint, is_made, new_folder
-from kerasfer.experiments.progress import progress_bar
+from kerasfer.experiments.progress import progress_of_epochs
 from kerasfer.experiments.run_folder import RunFolder
 
 # Of `--start`: the networks that images are distilled for.
@@ -128,7 +128,7 @@ def _distill(folder, made_from, config, manifest, classifier, seed):
         steps_per_epoch=steps_per_epoch,
         verbose=0,
         callbacks=[
-            progress_bar("distilling"),
+            progress_of_epochs("distilling"),
             Evolution(),
             keras.callbacks.CSVLogger(str(files.metrics), append=done > 0),
             checkpoint,

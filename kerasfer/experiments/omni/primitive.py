@@ -52,5 +52,5 @@ def embedded(classifier, config, manifest, title=None):
         manifest, _BATCH, config.faces.image_shape
     )
     total = -(-len(manifest) // _BATCH)
-    for images, labels in tqdm(dataset, title, total, disable=title is None):
+    for images, labels in tqdm(dataset, title, total, disable=None if title else True):
         yield embed(images).numpy(), labels.numpy()

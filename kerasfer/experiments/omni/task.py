@@ -48,7 +48,7 @@ class OmniSupervised(Expressions):
         return dataclasses.replace(split, labeled=both, unlabeled=unlabeled)
 
     def training_data(
-        self, faces, split, model, seed, mixup_alpha, start_step=0, strategy=None
+        self, faces, split, model, seed, start_step=0, strategy=None, **options
     ):
         names = split.labeled.class_names
         if self.primitive is not None and start_step == 0:
@@ -68,8 +68,8 @@ class OmniSupervised(Expressions):
             )
 
         return data.build_training_data(
-            faces, split, model, seed, mixup_alpha, start_step, strategy,
-            then=mixed if self.images else None,
+            faces, split, model, seed, start_step, strategy,
+            then=mixed if self.images else None, **options,
         )  # fmt: skip
 
     def scores(self, faces, model, split):

@@ -203,7 +203,7 @@ def _parsed(recipe, flags, where):
     if given:
         raise SystemExit(
             f"error: {where}: {', '.join(sorted(given))} is the study's, no flag of a "
-            "run. Give it to recipes/study.py."
+            "run. Give it to `kerasfer study`."
         )
     flags = {name: value for name, value in flags.items() if value is not None}
     try:

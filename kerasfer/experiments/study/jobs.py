@@ -80,7 +80,8 @@ def _context():
     if cuda or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tensorflow", "keras", "pandas"])
+    quiet_first = "kerasfer.experiments"
+    context.set_forkserver_preload([quiet_first, "tensorflow", "keras", "pandas"])
     return context
 
 

@@ -18,9 +18,9 @@ class Task(Protocol):
         """
 
     def training_data(
-        self, faces, split, model, seed, mixup_alpha, start_step=0, strategy=None
+        self, faces, split, model, seed, start_step=0, strategy=None, **options
     ):
-        """Batches for `fit`, from a step on."""
+        """Batches for `fit`, from a step on; options of `training_dataset`."""
 
     def metrics(self, manifest):
         """Keras metrics of training and validation, for the classes of a manifest."""
