@@ -81,5 +81,10 @@ DATA_SET = DataSet(
     faces=faces,
 )
 
-if __name__ == "__main__":
+
+def main():
     program.main(program.Config, lambda config: DATA_SET, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -81,5 +81,10 @@ DATA_SET = DataSet(
     totals_source="the sets' page (50,000 for training, 10,000 for the test)",
 )
 
-if __name__ == "__main__":
+
+def main():
     program.main(program.Config, lambda config: DATA_SET, __doc__)
+
+
+if __name__ == "__main__":
+    main()

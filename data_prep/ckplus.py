@@ -74,5 +74,9 @@ class Config(program.Config):
     """Neutral and the last three frames of each sequence, contempt among them."""
 
 
-if __name__ == "__main__":
+def main():
     program.main(Config, lambda config: data_set(config.last_three), __doc__)
+
+
+if __name__ == "__main__":
+    main()

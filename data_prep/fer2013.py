@@ -211,5 +211,9 @@ def data_set(ferplus=None, rule="plurality"):
     )
 
 
-if __name__ == "__main__":
+def main():
     program.main(Config, lambda config: data_set(config.ferplus, config.rule), __doc__)
+
+
+if __name__ == "__main__":
+    main()

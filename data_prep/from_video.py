@@ -85,5 +85,9 @@ def data_set(config):
     )
 
 
-if __name__ == "__main__":
+def main():
     program.main(Config, data_set, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,5 +47,10 @@ DATA_SET = DataSet(
     totals_source="the paper of omni-supervised FER (213 images of 10 persons)",
 )
 
-if __name__ == "__main__":
+
+def main():
     program.main(program.Config, lambda config: DATA_SET, __doc__)
+
+
+if __name__ == "__main__":
+    main()

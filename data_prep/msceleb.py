@@ -25,5 +25,10 @@ DATA_SET = DataSet(
     file_endings=(".rec", ".tsv"),
 )
 
-if __name__ == "__main__":
+
+def main():
     program.main(program.Config, lambda config: DATA_SET, __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -89,5 +89,9 @@ class Config(program.Config):
     """The original images, instead of the aligned ones."""
 
 
-if __name__ == "__main__":
+def main():
     program.main(Config, lambda config: data_set(config.original), __doc__)
+
+
+if __name__ == "__main__":
+    main()

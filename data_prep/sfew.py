@@ -77,5 +77,9 @@ class Config(program.Config):
     """The stills, instead of the aligned faces."""
 
 
-if __name__ == "__main__":
+def main():
     program.main(Config, lambda config: data_set(config.original), __doc__)
+
+
+if __name__ == "__main__":
+    main()

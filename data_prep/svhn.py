@@ -76,5 +76,9 @@ def data_set(extra=False):
     )
 
 
-if __name__ == "__main__":
+def main():
     program.main(Config, lambda config: data_set(config.extra), __doc__)
+
+
+if __name__ == "__main__":
+    main()

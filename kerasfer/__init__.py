@@ -12,34 +12,7 @@ import sys
 import lazy_loader
 
 __version__ = "0.1.0"
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "action_units",
-        "analysis",
-        "augment",
-        "backbones",
-        "callbacks",
-        "classifiers",
-        "data",
-        "deploy",
-        "doctor",
-        "layers",
-        "losses",
-        "metrics",
-        "omni",
-        "plug_ins",
-        "schedules",
-        "schemes",
-        "targets",
-        "training",
-        "vision",
-    ],
-    submod_attrs={
-        "classifiers": ["build_classifier", "build_separate_classifiers"],
-        "deploy.predictor": ["Predictor", "load"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 # What a saved classifier names is registered with Keras when it is imported. Where
 # Keras is loaded that costs nothing: `import keras, kerasfer`, then `load_model`.

@@ -1,16 +1,6 @@
-"""`python -m kerasfer doctor`."""
+"""`python -m kerasfer`, the same as `kerasfer`."""
 
-import sys
-
-
-def main(arguments):
-    if arguments != ["doctor"]:
-        print("usage: python -m kerasfer doctor\n\nSays whether training works here.")
-        return 0 if arguments in (["-h"], ["--help"]) else 2
-    from kerasfer.doctor import examine
-
-    return examine()
-
+from kerasfer.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run()

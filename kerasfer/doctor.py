@@ -14,7 +14,7 @@ _LEAST_DISK = 2e9  # bytes: a few runs of the compact network with their checkpo
 # Module -> what pip calls it, and what needs it.
 _OPTIONAL = {
     "mtcnn": ("mtcnn", "finding faces in photos"),
-    "keras_tuner": ("keras-tuner", "recipes/tune.py"),
+    "keras_tuner": ("keras-tuner", "kerasfer tune"),
     "mapie": ("MAPIE", "calibration errors, reports"),
     "tensorboard": ("tensorboard", "recipes with --tensorboard"),
     "tf2onnx": ("tf2onnx onnx onnxruntime", "export to ONNX"),
@@ -70,7 +70,7 @@ def _findings(check):
 
 def _mend(error):
     if isinstance(error, ImportError):
-        return "install the package: pip install -r requirements.txt"
+        return "install the package: pip install 'kerasfer[experiments]'"
     return "report it with this output if nothing above explains it"
 
 
@@ -101,8 +101,8 @@ def packages():
     else:
         yield Finding(
             "stack", WRONG, pair,
-            "pip install -r requirements.txt (TensorFlow 2.18 and Keras 3.8, or "
-            "later), or requirements-addons.txt (both 2.15)",
+            "pip install --upgrade tensorflow keras (TensorFlow 2.18 and Keras 3.8, or "
+            "later), or 'kerasfer[addons]' (both 2.15)",
         )  # fmt: skip
     if keras.backend.backend() != "tensorflow":
         yield Finding(

@@ -6,14 +6,13 @@ import pytest
 from kerasfer.action_units import (
     DESCRIPTIONS,
     EMOTIONET,
-    NORMS,
     PROTOTYPES,
     REDUCED_SET,
     emotions_of,
     prototype_weights,
-    pseudo_emotion_scores,
 )
 from kerasfer.data.synthetic import render_manifest
+from kerasfer.targets.pseudo_emotions import NORMS, pseudo_emotion_scores
 
 
 def face_of(*units, au_names=EMOTIONET):

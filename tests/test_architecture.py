@@ -14,11 +14,12 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "kerasfer"
 # Each floor may import from the ones below it; within one, folders never import each
 # other in a circle.
 FLOORS = [
-    {"experiments", "preparation", "doctor", "__main__"},
+    {"experiments", "preparation", "doctor", "cli", "__main__"},
     {"schemes", "plug_ins", "omni"},
     {"callbacks", "classifiers", "training", "analysis", "deploy"},
     {"data", "backbones", "layers", "metrics", "vision", "augment", "targets"},
-    {"action_units", "frozen", "losses", "optional", "safe_write", "schedules"},
+    {"action_units", "frozen", "losses", "optional", "safe_write", "schedules",
+     "quiet"},
     {"_compat"},
 ]  # fmt: skip
 # Taken apart or compared; a run may note it down.
@@ -29,7 +30,7 @@ LOOKS_AT_A_VERSION = re.compile(
 # Of what runs experiments, not of what trains a model.
 FORBIDDEN = {"argparse", "tyro", "keras_tuner", "mtcnn", "tqdm", "tensorflow_addons"}
 FORBIDDEN |= {"tabulate", "jinja2", "filelock"}
-RUNS_EXPERIMENTS = {"experiments", "preparation"}
+RUNS_EXPERIMENTS = {"experiments", "preparation", "cli"}
 
 
 def modules():
@@ -99,18 +100,3 @@ def test_public_names():
         assert getattr(kerasfer, name) is not None
     with pytest.raises(AttributeError, match="No kerasfer attribute shemes"):
         kerasfer.shemes  # noqa: B018
-
-
-def test_requirements_are_those_of_the_core_and_of_experiments():
-    root = PACKAGE.parent
-    given = {}
-    namespace = {"__file__": str(root / "setup.py"), "__name__": "setup"}
-    source = (root / "setup.py").read_text().replace("from setuptools import", "#")
-    namespace["setup"] = lambda **metadata: given.update(metadata)
-    namespace["find_packages"] = lambda include: []
-    exec(compile(source, "setup.py", "exec"), namespace)  # noqa: S102
-    core, extra = given["install_requires"], given["extras_require"]["experiments"]
-    assert sorted(core + extra) == sorted(namespace["ALL"])
-    names = {namespace["name_of"](requirement) for requirement in core}
-    assert {"tensorflow", "keras", "pandas", "lazy_loader"} <= names
-    assert not names & {"tyro", "keras-tuner", "tqdm", "tabulate", "jinja2", "filelock"}

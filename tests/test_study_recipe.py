@@ -216,7 +216,7 @@ def test_ours_beside_the_published_numbers(folder, finished):
     code, output = run("noise", "--runs", folder, recipe="table")
     assert code == 1 and "no study noise. Expected" in output
     code, output = run(folder / "noise.yaml", "--runs", folder / "no", recipe="table")
-    assert code == 1 and "does not exist. Run `python recipes/study.py" in output
+    assert code == 1 and "does not exist. Run `kerasfer study" in output
 
 
 @pytest.mark.parametrize(

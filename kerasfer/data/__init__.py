@@ -8,16 +8,4 @@ TensorFlow.
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["protocols", "synthetic"],
-    submod_attrs={
-        "distilled": ["with_distilled"],
-        "distributed": ["distributed_training_dataset"],
-        "folding": ["folds", "is_folded"],
-        "manifest": ["Manifest", "concatenate", "for_action_units", "from_arrays"],
-        "manifest_file": ["read_manifest"],
-        "pipeline": ["evaluation_dataset", "training_dataset"],
-        "split_file": ["check_split", "load_split", "save_split"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -59,9 +59,9 @@ def read_manifest(path, class_names=None):
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"Manifest {path} does not exist. Make one with data_prep/, e.g. "
-            "`python data_prep/fer2013.py SOURCE OUT`, or write a CSV with the columns "
-            "path,label."
+            f"Manifest {path} does not exist. Make one by `kerasfer prepare`, e.g. "
+            "`kerasfer prepare from_folder FACES OUT --layout class`, or write a CSV "
+            "with the columns path,label."
         )
     close_shards()  # they may have been packed anew
     table = _read_table(path)

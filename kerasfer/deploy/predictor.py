@@ -140,7 +140,7 @@ def _description(path, text):
     if text is None:
         raise UnsafeModelError(
             f"{path} is refused: it does not say what it is. Export it with "
-            "recipes/export.py, or kerasfer.deploy.export.export_classifier."
+            "`kerasfer export`, or kerasfer.deploy.export.export_classifier."
         )
     try:
         return Description.from_json(text)
@@ -151,7 +151,7 @@ def _description(path, text):
 def _located(path):
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} does not exist. Expected what recipes/export.py wrote: a folder, "
+            f"{path} does not exist. Expected what `kerasfer export` wrote: a folder, "
             f"or one of {', '.join(FILES.values())} in it."
         )
     if (path / "saved_model.pb").exists():

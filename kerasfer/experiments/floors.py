@@ -165,7 +165,7 @@ def hog(images):
         from skimage.feature import hog as histograms
     except ImportError:
         raise ValueError(
-            "hog needs scikit-image: pip install -r requirements-faces.txt"
+            "hog needs scikit-image: pip install 'kerasfer[faces]'"
         ) from None
     rows = []
     for image in np.asarray(images, np.uint8):

@@ -5,7 +5,7 @@ import dataclasses
 import warnings
 
 from kerasfer.experiments import data
-from kerasfer.experiments.progress import progress_bar
+from kerasfer.experiments.progress import progress_of_epochs
 from kerasfer.experiments.run_folder import RunFolder
 
 _SEEN = 512  # unlabelled faces of which the surest are looked for
@@ -40,7 +40,7 @@ class Watching:
 
         return [
             # Before the update, whose threshold a class would fill the line.
-            progress_bar(self.run.path.name),
+            progress_of_epochs(self.run.path.name),
             update,
             PseudoLabelAudit(
                 self.run.pseudo_labels, self.classes, self.run.confidences

@@ -154,7 +154,7 @@ def _licences(description):
             "**Not stated.** Say here under which terms the faces and any pretrained "
             "weights were had, and whether they allow this model to be passed on; most "
             "data sets of faces are for research only. (`--licence` of "
-            "recipes/export.py.)"
+            "kerasfer export.)"
         )
     return "\n".join(f"- {note}" for note in description.licences)
 

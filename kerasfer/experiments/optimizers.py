@@ -67,7 +67,7 @@ def _addons(name):
         raise ValueError(
             f"{name} is of tensorflow-addons, which ended with TensorFlow 2.15 and is "
             f"not in this environment. Use {_INSTEAD[name]}; or, with Python 3.10 or "
-            "3.11, make an environment by `pip install -r requirements-addons.txt`."
+            "3.11, make an environment by `pip install 'kerasfer[addons]'`."
         ) from None
     return tensorflow_addons
 

@@ -2,15 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["distillation"],
-    submod_attrs={
-        "selection": [
-            "calibrated_delta",
-            "class_centroids",
-            "cosine_margins",
-            "select",
-        ],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -86,6 +86,7 @@ def _progress(files, config):
         f"batch {config.batch_size}",
         total=len(files) if is_counted else None,
         unit="picture",
+        disable=None,
     )
 
 

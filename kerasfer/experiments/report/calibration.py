@@ -27,6 +27,6 @@ def calibration(run):
     if drawn:
         section.say(
             "Above the diagonal the model is right more often than it says, below it "
-            "less often. recipes/export.py fits a temperature on validation faces."
+            "less often. `kerasfer export` fits a temperature on validation faces."
         )
     return section

@@ -165,7 +165,7 @@ def _faces(folder):
         return section
     section.say(
         "These are faces of the data set: pass this page on only as its licence "
-        "allows, or make it without them (recipes/report.py RUN --no-with-faces)."
+        "allows, or make it without them (kerasfer report RUN --no-with-faces)."
     )
     for group, rows in shown.fillna({"known": ""}).groupby("group", sort=False):
         lines = [

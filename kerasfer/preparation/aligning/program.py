@@ -56,7 +56,9 @@ def run(config, do=None):
 def _in_processes(config, settings, missing):
     from tqdm import tqdm
 
-    with tqdm(total=sum(len(p) for _, p in missing), unit="picture") as bar:
+    with tqdm(
+        total=sum(len(p) for _, p in missing), unit="picture", disable=None
+    ) as bar:
         if config.jobs == 1:
             start_worker(settings)
             for number, pictures in missing:

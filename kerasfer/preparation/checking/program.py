@@ -33,7 +33,7 @@ def _looked_at(manifest):
     from tqdm import tqdm
 
     looks, problems = [], []
-    for row in tqdm(range(len(manifest)), unit="picture"):
+    for row in tqdm(range(len(manifest)), unit="picture", disable=None):
         try:
             looks.append(look_at(row, manifest.image(row, channels=3)))
         except (ValueError, OSError) as error:

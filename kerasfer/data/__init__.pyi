@@ -1,0 +1,16 @@
+from . import protocols as protocols
+from . import synthetic as synthetic
+from .distilled import with_distilled as with_distilled
+from .distributed import distributed_training_dataset as distributed_training_dataset
+from .folding import folds as folds
+from .folding import is_folded as is_folded
+from .manifest import Manifest as Manifest
+from .manifest import concatenate as concatenate
+from .manifest import for_action_units as for_action_units
+from .manifest import from_arrays as from_arrays
+from .manifest_file import read_manifest as read_manifest
+from .pipeline import evaluation_dataset as evaluation_dataset
+from .pipeline import training_dataset as training_dataset
+from .split_file import check_split as check_split
+from .split_file import load_split as load_split
+from .split_file import save_split as save_split
