@@ -78,6 +78,7 @@ def _mend(error):
 
 
 def python_version():
+    """Whether kerasfer runs on this Python."""
     version = platform.python_version()
     if (3, 10) <= sys.version_info[:2] <= (3, 13):
         yield Finding("Python", OK, version)
@@ -112,6 +113,7 @@ def packages():
 
 
 def optional_packages():
+    """What is missing, and what it would be for."""
     for module, (package, use) in _OPTIONAL.items():
         if importlib.util.find_spec(module) is None:
             yield Finding(

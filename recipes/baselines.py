@@ -100,9 +100,9 @@ def build_model(config, method, split):
         config.training, shape, num_classes, unit_embedding=unit
     )
     options = frame_options(config.training)
-    if config.unlabeled_weight is not None:
-        if "unlabeled" in scheme_class(method).loss_weights:
-            options["loss_weights"] = {"unlabeled": config.unlabeled_weight}
+    weight = config.unlabeled_weight
+    if weight is not None and "unlabeled" in scheme_class(method).loss_weights:
+        options["loss_weights"] = {"unlabeled": weight}
     of_scheme = {
         "preset": config.preset,
         "threshold": config.threshold,

@@ -83,7 +83,7 @@ def test_outside_of_the_photo_is_black():
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         (("x", "circle"), "`kind` must be one of"),
         (("x", "landmarks", ((0, 0),)), "`points` of shape"),

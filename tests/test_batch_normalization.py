@@ -112,7 +112,7 @@ def test_half_precision_keeps_its_statistics_in_float32(dtype):
 
 
 @pytest.mark.parametrize(
-    "options, shape",
+    ("options", "shape"),
     [({}, (8, 6)), ({"scale": False}, SHAPE), ({"axis": 1}, SHAPE)],
 )
 def test_what_is_not_fused_is_keras_s(options, shape):

@@ -359,7 +359,7 @@ def test_a_list_and_names_that_leave_the_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, message",
+    ("content", "message"),
     [
         ("label\nx\n", "no column `path`"),
         ("path\n", "names no pictures"),
@@ -376,7 +376,7 @@ def test_tables_that_cannot_be(tmp_path, content, message):
 
 
 @pytest.mark.parametrize(
-    "flags, message",
+    ("flags", "message"),
     [
         (["--jobs", 0], "--jobs must be at least 1"),
         (["--shard-index", 2, "--num-shards", 2], "--shard-index must be 0"),
@@ -395,7 +395,7 @@ def test_flags_that_cannot_be(tmp_path, flags, message):
 class Net:
     """Stands in for OpenCV's detector: what it gives, without a model."""
 
-    def setInputSize(self, size):  # noqa: N802 (OpenCV's name)
+    def setInputSize(self, size):
         self.size = size
 
     def detect(self, image):

@@ -256,7 +256,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes, message",
+    ("changes", "message"),
     [
         ({"formats": ("saved_model", "caffe")}, "`formats` must be some of"),
         ({"formats": ()}, "`formats` must be some of"),
@@ -289,7 +289,7 @@ def test_a_classifier_of_another_size(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes, message",
+    ("changes", "message"),
     [
         ({"task": "faces"}, "`task` must be one of"),
         ({"names": ("a", "a")}, "must be unique"),
@@ -327,7 +327,7 @@ def test_a_description_is_read_as_it_was_written():
 
 
 @pytest.mark.parametrize(
-    "text, message",
+    ("text", "message"),
     [
         ("{", "Expected the description"),
         ("[]", "Expected the description"),

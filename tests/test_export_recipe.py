@@ -59,7 +59,7 @@ def finished_run(folder, classifier=None, manifest=None, **config):
         **config,
     }
     versions = ("kerasfer", "tensorflow", "keras", "numpy", "opencv", "python")
-    env = {name: "1.0" for name in versions}
+    env = dict.fromkeys(versions, "1.0")
     env |= {"started": "2026-11-23T10:00:00", "machine": "Linux, 2 cores"}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     (folder / "result.json").write_text(json.dumps(result))

@@ -367,7 +367,7 @@ def test_a_head_class_moves_the_first_normalisation_alone():
         expert = model.classifier.get_layer(f"expert_{number}")
         kernel, _ = expert.get_weights()
         expert.set_weights([kernel, np.array([50.0, 0, 0])])
-    views = {name: faces.images for name in ("image", "weak", "strong")}
+    views = dict.fromkeys(("image", "weak", "strong"), faces.images)
     with tf.GradientTape() as tape:
         loss = model.scheme_step(views, np.zeros(4, np.int32)).losses["unlabeled"]
     gammas = [
@@ -385,7 +385,7 @@ def test_a_head_class_moves_the_first_normalisation_alone():
 def test_cpe_without_a_confident_face():
     model = cpe(threshold=1.1)
     faces = random_faces(4, side=4)
-    views = {name: faces.images for name in ("image", "weak", "strong")}
+    views = dict.fromkeys(("image", "weak", "strong"), faces.images)
     with tf.GradientTape() as tape:
         losses = model.scheme_step(views, faces.labels.astype(np.int32)).losses
         total = tf.add_n(list(losses.values()))

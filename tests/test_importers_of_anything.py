@@ -158,7 +158,16 @@ def table(tmp_path):
     return path
 
 
-COLUMNS = "--path image --label emotion --subject who --delimiter ;".split()
+COLUMNS = [
+    "--path",
+    "image",
+    "--label",
+    "emotion",
+    "--subject",
+    "who",
+    "--delimiter",
+    ";",
+]
 
 
 def test_a_table(table, tmp_path):

@@ -121,7 +121,7 @@ def test_who_is_annotated_is_posed_and_emotions_are_audited(action_units):
     }
     audit = pd.read_csv(folder / "seed1/large_margin_ssl/pseudo_labels.csv")
     assert [*audit["class"][:6]] == [
-        *"happiness surprise sadness anger disgust fear".split()
+        *["happiness", "surprise", "sadness", "anger", "disgust", "fear"]
     ]
     # Of 3 epochs, 2 steps of 4 unlabelled faces each.
     assert audit["passed"].sum() == 3 * 2 * 4

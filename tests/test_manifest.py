@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasfer.data import for_action_units, from_arrays, read_manifest
+from kerasfer.data import for_action_units, from_arrays, protocols, read_manifest
 
 
 def write(tmp_path, text):
@@ -127,7 +127,9 @@ def test_a_label_outside_the_classes(tmp_path):
 
 
 def test_a_missing_manifest_names_the_command_that_makes_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match="data_prep/fer2013.py SOURCE OUT"):
+    with pytest.raises(
+        FileNotFoundError, match="kerasfer prepare from_folder FACES OUT"
+    ):
         read_manifest(tmp_path / "none.csv")
 
 
@@ -151,3 +153,25 @@ def test_action_units_are_learned_where_both_are_known(tmp_path):
     assert units.labels.tolist() == [1, -1, -1]  # fear is the second, joy is neither
     with pytest.raises(ValueError, match="no action units: expected columns AU1"):
         for_action_units(read_manifest(write(tmp_path, "path,label\na,0\n")))
+
+
+def test_printing_is_one_line_with_counts_on_request():
+    images = np.zeros((1200, 2, 2, 3), np.uint8)
+    labels = np.arange(1200) % 4 - 1
+    faces = from_arrays(images, labels, ["a", "b", "c"], subjects=labels)
+    expected = "Manifest(1,200 faces, 900 labelled in 3 classes, 4 subjects, in memory)"
+    assert str(faces) == repr(faces) == expected
+    assert faces.counts() == {"a": 300, "b": 300, "c": 300}
+
+
+def test_printing_a_split():
+    images = np.zeros((8, 2, 2, 3), np.uint8)
+    labeled = from_arrays(images, np.arange(8) % 2, ["a", "b"])
+    unknown = from_arrays(images[:3], [-1, -1, 1], ["a", "b"])
+    split = protocols.Split(labeled, unknown, labeled, labeled)
+    assert str(split) == (
+        "Split(8 labelled, 3 unlabelled, 8 validation, 8 test faces, 2 classes)"
+    )
+    counts = split.counts()
+    assert counts.loc["unknown"].tolist() == [0, 2, 0, 0]
+    assert counts.loc["b"].tolist() == [4, 1, 4, 4]

@@ -206,7 +206,7 @@ def dense_probs(model, image):
 
 
 @pytest.mark.parametrize(
-    "flags, message",
+    ("flags", "message"),
     [
         ([], "Give pictures, videos or folders"),
         (["a.jpg", "--every", 0], "--every: expected at least 1"),
@@ -228,4 +228,4 @@ def test_the_crops_of_the_flags_are_those_there_are():
 def test_errors_are_lines_for_the_user(tmp_path):
     code, output = run(tmp_path / "gone", tmp_path, recipe="predict", timeout=120)
     assert code == 1 and "Traceback" not in output
-    assert "error:" in output and "does not exist" in output or "holds no" in output
+    assert ("error:" in output and "does not exist" in output) or "holds no" in output

@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_loaded(tmp_path):
     del wrong["bn.bias"], wrong["head.bias"]
     model = small_model()
     before = model.get_weights()
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="does not fit small") as error:
         load_pytorch(model, save(tmp_path / "a.pth", wrong))
     for part in (
         "does not fit small; nothing was loaded",

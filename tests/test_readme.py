@@ -62,7 +62,7 @@ def test_quick_start(tmp_path, monkeypatch):
         assert code.count(full) == 1
         code = code.replace(full, quick)
     names = {}
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    exec(compile(code, "README.md", "exec"), names)
     assert "probs" in names["balanced"].classifier.output
     assert names["units"].targets.shape == (150, 12)
     loaded = names["backbone"].get_layer("conv1").kernel.numpy()
@@ -111,7 +111,7 @@ def test_the_scheme_of_the_architecture_page_trains():
     page = (README.parent / "docs/architecture.md").read_text()
     (code,) = re.findall(r"```python\n(.+?)```", page, flags=re.DOTALL)
     names = {}
-    exec(compile(code, "architecture.md", "exec"), names)  # noqa: S102
+    exec(compile(code, "architecture.md", "exec"), names)
     model, faces = names["model"], random_faces(16, num_classes=8, side=48)
     model.compile("sgd")
     data = kerasfer.data.training_dataset(faces, faces, model.all_views, batch_size=4)

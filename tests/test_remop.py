@@ -135,7 +135,7 @@ def test_training_logs_the_f1_of_three_kinds_of_pseudo_label():
     model = FixMatch(dense_classifier(), plug_ins=(ReMoP(3),))
     model.compile(keras.optimizers.SGD(0.0))
     data = training_dataset(faces, faces, (*model.all_views, "audit_label"), 12)
-    batch, label = next(iter(data))
+    batch, _label = next(iter(data))
     outputs = model.classifier(batch["weak"])
     logs = model.fit(data, steps_per_epoch=1, verbose=0).history
     for name, key in [("linear", "linear_probs"), ("mixture", "probs")]:

@@ -111,7 +111,7 @@ def test_partners_of_mixup_are_of_the_same_replica(scheme):
         return scheme(map_classifier(), ramp=0.0, loss_weights={"unlabeled": 0.3})
 
     two, logs = trained(build, two_devices(), epochs=5)
-    again, same = trained(build, two_devices(), epochs=5)
+    _again, same = trained(build, two_devices(), epochs=5)
     assert logs == same
     for variable in two.weights:
         copies = two.distribute_strategy.experimental_local_results(

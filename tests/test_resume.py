@@ -184,3 +184,25 @@ def test_other_data_sets_are_tested_on_later_too(tmp_path):
     assert "tested on one" in output and "tested on two" in output
     assert corrected["one_images"] == 3 and corrected["two_images"] == 2
     assert corrected["tests"]["one"] != first["tests"]["one"]
+
+
+def test_a_run_notes_the_commit_and_all_versions(tmp_path):
+    from kerasfer.experiments import runs
+
+    env = runs.environment()
+    assert env["packages"]["tensorflow"] == env["tensorflow"]
+    assert {"keras", "pandas", "kerasfer"} <= env["packages"].keys()
+    assert runs._commit(tmp_path / "kerasfer") is None  # an installed package
+
+    def git(*words):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "file").write_text("a")
+    git("init")
+    git("add", "file")
+    git("commit", "-m", "first")
+    commit = git("rev-parse", "HEAD").stdout.decode().strip()
+    assert runs._commit(tmp_path / "kerasfer") == commit
+    (tmp_path / "file").write_text("b")
+    assert runs._commit(tmp_path / "kerasfer") == commit + "+"

@@ -127,7 +127,7 @@ def test_margin_mix_labels_by_the_averaged_copy_in_inference_mode():
 
 def test_margin_mix_does_not_see_what_all_embeddings_share():
     """A shift of all embeddings and centroids leaves the self-labels as they are."""
-    logits, batch, labels = margin_mix_batch()
+    logits, _batch, _labels = margin_mix_batch()
     centroids = np.random.default_rng(1).normal(size=(3, 3)).astype(np.float32)
     model = MarginMix(logits_classifier())
     q = []

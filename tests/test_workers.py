@@ -105,9 +105,9 @@ class Told:
     ],
 )
 def test_a_worker_that_cannot_help_says_why(number, message, tmp_path):
-    with pytest.raises(SystemExit, match=message):
-        with locking.opened(tmp_path / "run", {}, True, Told(number)):
-            pass
+    opening = locking.opened(tmp_path / "run", {}, True, Told(number))
+    with pytest.raises(SystemExit, match=message), opening:
+        pass
     assert not (tmp_path / "run").exists()
 
 

@@ -31,7 +31,7 @@ def train(strategy, scheme, plug_in):
         model.compile(keras.optimizers.SGD(0.1), metrics=metrics)
     history = model.fit(
         distributed_training_dataset(
-            strategy, labeled, unlabeled, model.all_views + ("audit_label",),
+            strategy, labeled, unlabeled, (*model.all_views, "audit_label"),
             batch_size=8, unlabeled_ratio=2, seed=2, mixup_alpha=1e-5,
         ),
         validation_data=evaluation_dataset(labeled, 5),  # 5, 5, 2: shared unevenly

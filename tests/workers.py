@@ -14,7 +14,7 @@ class Worker:
 
     def __init__(self, arguments, config):
         # A pipe that nobody reads would fill up, and stop both.
-        self.file = tempfile.TemporaryFile("w+")
+        self.file = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, *map(str, arguments)],
             env={**os.environ, "COLUMNS": "200", "TF_CONFIG": json.dumps(config)},

@@ -208,7 +208,7 @@ def _write_variables(path, variables):
 def _assign(place, described, variables):
     own = [_described(variable) for variable in variables]
     if own != described:
-        pairs = zip(described + [None], own + [None], strict=False)
+        pairs = zip([*described, None], [*own, None], strict=False)
         first = next((pair for pair in pairs if pair[0] != pair[1]), None)
         raise ValueError(
             f"Checkpoint {place} is of a model with other variables: {len(described)} "

@@ -80,7 +80,7 @@ class TrainingBatches:
         """Name -> (dtype, shape) of every entry, the labels under "label"."""
         images, shares = self.image_shape, self.shard[1]
         labeled, unlabeled = self.batch_size // shares, self.unlabeled_size // shares
-        shapes = {view: (np.uint8, (unlabeled, *images)) for view in VIEWS}
+        shapes = dict.fromkeys(VIEWS, (np.uint8, (unlabeled, *images)))
         shapes |= {
             "index": (np.int32, (unlabeled,)),
             "audit_label": (np.int32, (unlabeled,)),

@@ -10,7 +10,7 @@ from kerasfer.data.records import is_record, read_record
 from kerasfer.vision.images import decode_image, read_encoded, with_channels
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Manifest:
     """A set of face images: one row an image, in the order of the CSV.
 
@@ -40,6 +40,19 @@ class Manifest:
 
     def __len__(self):
         return len(self.names)
+
+    def __repr__(self):
+        facts = [f"{len(self):,} faces"]
+        if self.class_names:
+            known = int((self.labels >= 0).sum())
+            facts.append(f"{known:,} labelled in {self.num_classes} classes")
+        if self.au_names:
+            facts.append(f"{len(self.au_names)} action units")
+        if self.subjects is not None:
+            named = self.subjects[self.subjects != ""]
+            facts.append(f"{len(np.unique(named)):,} subjects")
+        place = "in memory" if self.images is not None else f"below {self.root}"
+        return f"Manifest({', '.join(facts)}, {place})"
 
     @property
     def num_classes(self):
@@ -94,6 +107,15 @@ class Manifest:
     def class_counts(self):
         """Labelled images per class, int (num_classes,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.num_classes)
+
+    def counts(self):
+        """Labelled images by the name of their class, a dict.
+
+        >>> faces = from_arrays(np.zeros((3, 48, 48, 3), np.uint8), [0, 1, 1])
+        >>> faces.counts()
+        {'0': 1, '1': 2}
+        """
+        return dict(zip(self.class_names, self.class_counts().tolist(), strict=True))
 
 
 def _read(path):

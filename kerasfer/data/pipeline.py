@@ -167,7 +167,7 @@ def _python_call(function, number, specs):
         return [batch[name] for name in specs]
 
     tensors = tf.numpy_function(
-        stopping_at_exit(in_order, [spec for spec in specs.values()]),
+        stopping_at_exit(in_order, list(specs.values())),
         [number],
         [dtype for dtype, _ in specs.values()],
         stateful=False,

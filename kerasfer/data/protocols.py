@@ -23,7 +23,7 @@ TRAINING_PARTS = ("train", "unlabeled")
 _SOURCES = ("rest", "other", "both")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Split:
     """Disjoint manifests of one run.
 
@@ -38,6 +38,26 @@ class Split:
     unlabeled: Manifest
     validation: Manifest
     test: Manifest
+
+    def __repr__(self):
+        sizes = f"{len(self.labeled):,} labelled, {len(self.unlabeled):,} unlabelled, "
+        sizes += f"{len(self.validation):,} validation, {len(self.test):,} test faces"
+        return f"Split({sizes}, {self.labeled.num_classes} classes)"
+
+    def counts(self):
+        """Faces by class and part, a frame: a row a class, the last of those unknown.
+
+        >>> split.counts().loc["happiness", "labeled"]  # doctest: +SKIP
+        70
+        """
+        columns = {}
+        for field in dataclasses.fields(self):
+            part = getattr(self, field.name)
+            columns[field.name] = {
+                **part.counts(),
+                "unknown": int((part.labels < 0).sum()),
+            }
+        return pd.DataFrame(columns).fillna(0).astype(int)
 
 
 def split(

@@ -128,7 +128,7 @@ def render_manifest(num_faces, seed, test_share=0.2, **options):
     >>> len(render_manifest(16, seed=0))
     16
     """
-    images, labels, units, subjects = render(num_faces, seed, **options)
+    images, labels, units, _subjects = render(num_faces, seed, **options)
     in_test = np.arange(num_faces) >= round(num_faces * (1 - test_share))
     return Manifest(
         names=np.array([f"face_{i:07d}" for i in range(num_faces)]),

@@ -184,7 +184,7 @@ def hog(images):
 
 
 def _embedding(config, seed, split):
-    """images -> embeddings of the network as a supervised run would begin."""
+    """Images -> embeddings of the network as a supervised run would begin."""
     import keras
     import tensorflow as tf
 

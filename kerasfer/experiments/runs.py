@@ -4,11 +4,13 @@ import contextlib
 import csv
 import dataclasses
 import datetime
+import importlib.metadata
 import json
 import os
 import pathlib
 import platform
 import re
+import subprocess
 import sys
 
 import yaml
@@ -183,8 +185,11 @@ def environment():
     import kerasfer
     from kerasfer.vision.images import cv2
 
+    found = importlib.metadata.distributions()
+    packages = {part.name: part.version for part in found if part.name}
     return {
         "kerasfer": kerasfer.__version__,
+        "commit": _commit(pathlib.Path(kerasfer.__file__).parent),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": numpy.__version__,
@@ -194,7 +199,23 @@ def environment():
         "devices": [d.name for d in tf.config.list_physical_devices()],
         "started": datetime.datetime.now().isoformat(timespec="seconds"),
         "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
+        "packages": dict(sorted(packages.items(), key=lambda part: part[0].lower())),
     }
+
+
+def _commit(folder):
+    """Of the checkout that the package runs from, "+" if files of it were changed; None
+    where it is installed."""
+    if not (folder.parent / ".git").exists():
+        return None
+    git = ["git", "-C", str(folder.parent)]
+    try:
+        options = {"capture_output": True, "text": True, "check": True, "timeout": 10}
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], **options).stdout.strip()
+        asked = [*git, "status", "--porcelain", "--untracked-files=no"]
+        return commit + ("+" if subprocess.run(asked, **options).stdout else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 @contextlib.contextmanager

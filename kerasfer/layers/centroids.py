@@ -49,7 +49,7 @@ class ClassCentroids(keras.layers.Layer):
         return ((self.centroids, tf.where(moves[:, None], blend, centroids)),)
 
     def stepped(self, embeddings, memberships, rate, pair_weight=0.0):
-        """The state after a step towards a batch's faces, one way for each class:
+        """The state after a step towards a batch's faces, one way for each class.
 
             c_j <- c_j - a (sum_{i of j} (c_j - f_i) / (1 + n_j)
                             + lambda_1/(K-1) sum_{k != j} d cos(c_j, c_k) / d c_j)

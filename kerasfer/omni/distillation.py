@@ -131,7 +131,7 @@ class DatasetDistiller(keras.Model):
 
     @property
     def step_sizes(self):
-        """eta of each step, float32 (steps * epochs,)."""
+        """Eta of each step, float32 (steps * epochs,)."""
         return tf.math.softplus(tf.convert_to_tensor(self.raw_step_sizes))
 
     # --- what a user uses -------------------------------------------------------------

@@ -20,22 +20,22 @@ from kerasfer.schemes.supervised import Supervised
 from kerasfer.schemes.uda import UDA
 
 __all__ = [
-    "AdaCM",
     "CPE",
+    "MEK",
+    "RUL",
+    "UDA",
+    "AdaCM",
     "FixMatch",
     "FlexMatch",
     "FreeMatch",
     "LargeMargin",
-    "MEK",
     "MarginMix",
     "MeanTeacher",
     "MixMatch",
     "ProgressiveTeacher",
     "PseudoEmotion",
     "PseudoLabel",
-    "RUL",
     "ReMixMatch",
     "SoftMatch",
     "Supervised",
-    "UDA",
 ]

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 def move_average(average, classifier, decay, following, finite=True):
-    """average <- decay * average + (1 - decay) * value, for each float weight.
+    """Average <- decay * average + (1 - decay) * value, for each float weight.
 
     Args:
         average, classifier: models with the same weights.

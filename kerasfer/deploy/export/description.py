@@ -69,7 +69,7 @@ class Description:
 
     @property
     def colour_order(self):
-        """ "RGB" or "grey"."""
+        """Either "RGB" or "grey"."""
         return "RGB" if self.image_shape[2] == 3 else "grey"
 
     def to_json(self):

@@ -16,6 +16,7 @@ sys.path[:] = [path for path in sys.path if path != os.path.dirname(__file__)]
 
 
 def main():
+    """The program: see the top of this file."""
     with open(sys.argv[1]) as file:
         jobs = json.load(file)
     if all(job["format"] != "keras" for job in jobs):

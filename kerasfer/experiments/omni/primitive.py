@@ -16,7 +16,6 @@ def make_primitive(folder, config, split, run_folder, build_model):
     Returns:
         the folder.
     """
-
     output = folder / "primitive"
     own = config.omni.primitive
     made_from = fingerprint(

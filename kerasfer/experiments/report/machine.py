@@ -10,11 +10,15 @@ def command_of(env):
     return " ".join([name, *map(shlex.quote, arguments)])
 
 
+# Not rows of their own: the command has a place, and packages are in env.json.
+_APART = ("command", "resumed", "packages")
+
+
 def describe_machine(env):
     """A row a fact of env.json."""
     import pandas as pd
 
-    facts = {name: env[name] for name in env if name not in ("command", "resumed")}
+    facts = {name: env[name] for name in env if name not in _APART}
     facts["devices"] = ", ".join(facts.get("devices", []))
     if env.get("resumed"):
         facts["resumed"] = ", ".join(part["started"] for part in env["resumed"])

@@ -35,7 +35,7 @@ def pseudo_labels(folder):
         caption = f"{measure.capitalize()}: {says}"
         drawn.append((caption, curves_of(by_name)))
     last = audit[audit["epoch"] == audit["epoch"].max()]
-    true = last["true"] if "true" in last else None
+    true = last.get("true", None)
     drawn.append(
         (
             "Classes in the last epoch",

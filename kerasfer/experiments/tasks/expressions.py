@@ -173,7 +173,8 @@ def _write_predictions(path, manifest, probs):
 
 
 def _accuracies(manifest, probs):
-    from kerasfer.experiments.tasks.scoring import calibration_error, macro_f1
+    from kerasfer.deploy.calibration import expected_calibration_error
+    from kerasfer.experiments.tasks.scoring import macro_f1
     from kerasfer.metrics import MeanClassAccuracy
 
     mean_class = MeanClassAccuracy(manifest.num_classes)
@@ -182,7 +183,7 @@ def _accuracies(manifest, probs):
         "accuracy": float((probs.argmax(-1) == manifest.labels).mean()),
         "mean_class_accuracy": float(mean_class.result()),
         "macro_f1": macro_f1(manifest.labels, probs),
-        "calibration_error": calibration_error(manifest.labels, probs),
+        "calibration_error": expected_calibration_error(manifest.labels, probs),
     }
 
 

@@ -1,4 +1,4 @@
-"""Scores of a table that no training needs: macro F1 and the calibration error."""
+"""Scores of a table that no training needs."""
 
 import numpy as np
 
@@ -16,20 +16,3 @@ def macro_f1(labels, probs):
     predicted = probs.argmax(-1)
     scores = f1_score(labels, predicted, labels=present, average=None, zero_division=0)
     return float(np.mean(scores))
-
-
-def calibration_error(labels, probs, bins=15):
-    """Expected calibration error, in [0, 1]: |accuracy - confidence| of equally wide
-    bins of confidence, weighted by the faces in each (Guo et al., 2017, Eq. 3).
-
-    Args:
-        labels: int (n,).
-        probs: float (n, classes), rows that sum to 1.
-        bins: how many, over [0, 1].
-    """
-    confidence = probs.max(-1).astype(float)
-    right = (probs.argmax(-1) == labels).astype(float)
-    # (lower, upper], as in the paper.
-    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(which, confidence - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))

@@ -37,7 +37,7 @@ class Face(typing.NamedTuple):
     """train, unlabeled, validation or test; empty where it is not known."""
     subject: str = ""
     """Who it is, where that is known."""
-    attributes: dict = {}  # noqa: RUF012 (never changed)
+    attributes: dict = {}
     """Further columns: name -> text."""
     encoded: Callable | None = None
     """For an image that is no file: gives the bytes of a JPEG or PNG, or raises
