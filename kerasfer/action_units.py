@@ -6,8 +6,11 @@ one-sided formula (AU12 and AU14 of one side) and is left out, as in the paper.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
+
+from kerasfer.types import Array
 
 # Facial Action Coding System (Ekman, Friesen and Hager, 2002): appearance of each unit.
 DESCRIPTIONS = {
@@ -75,7 +78,7 @@ PROTOTYPES = {
 and Rosenberg, 2005) and not among these for certain."""
 
 
-def emotions_of(table="emfacs"):
+def emotions_of(table: str | dict = "emfacs") -> tuple[str, ...]:
     """Names of a table's emotions, in its order.
 
     >>> emotions_of()[0]
@@ -84,7 +87,9 @@ def emotions_of(table="emfacs"):
     return tuple(_table(table))
 
 
-def prototype_weights(table="emfacs", au_names=EMOTIONET):
+def prototype_weights(
+    table: str | dict = "emfacs", au_names: Sequence[str] = EMOTIONET
+) -> Array:
     """A table as weights, restricted to the units that there are.
 
     Arguments and errors as for `kerasfer.targets.pseudo_emotion_scores`.
@@ -96,13 +101,13 @@ def prototype_weights(table="emfacs", au_names=EMOTIONET):
     array([4, 6])
     """
     numbers = [_number(name) for name in au_names]
-    table = _table(table)
+    prototypes = _table(table)
     rows = []
-    for units in table.values():
+    for units in prototypes.values():
         by_number = units if isinstance(units, dict) else dict.fromkeys(units, 1.0)
         rows.append([float(by_number.get(number, 0.0)) for number in numbers])
     weights = np.array(rows, np.float32)
-    _check_weights(weights, tuple(table), au_names)
+    _check_weights(weights, tuple(prototypes), au_names)
     return weights
 
 

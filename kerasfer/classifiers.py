@@ -1,25 +1,29 @@
 """The classifier: a functional model, image to embedding, logits, probabilities."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from kerasfer.backbones import BACKBONES
 from kerasfer.layers import ImageNormalization, UnitLength
 from kerasfer.training.copies import copy_of
+from kerasfer.types import Classifier
 
 _ACTIVATIONS = ("softmax", "sigmoid")
 
 
 def build_classifier(
-    backbone,
-    input_shape,
-    num_classes,
-    normalization="unit",
-    dropout=0.0,
-    activation="softmax",
-    unit_embedding=False,
-    weight_penalty=None,
-    synchronized_batch_norm=False,
-):
+    backbone: str | Classifier,
+    input_shape: Sequence[int],
+    num_classes: int,
+    normalization: str = "unit",
+    dropout: float = 0.0,
+    activation: str = "softmax",
+    unit_embedding: bool = False,
+    weight_penalty: Any = None,
+    synchronized_batch_norm: bool = False,
+) -> Classifier:
     """Normalisation, backbone, global average pooling, dropout, one dense layer.
 
     The model takes images as uint8 or float in 0..255, (batch, *input_shape), and gives
@@ -103,7 +107,12 @@ def build_classifier(
     )
 
 
-def build_separate_classifiers(backbone, input_shape, num_outputs, **options):
+def build_separate_classifiers(
+    backbone: str | Classifier,
+    input_shape: Sequence[int],
+    num_outputs: int,
+    **options: Any,
+) -> Classifier:
     """A network of its own for each action unit, as one classifier.
 
     What several networks trained apart would give, at `num_outputs` times the memory

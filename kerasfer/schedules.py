@@ -1,11 +1,15 @@
 """Weights that change over a run, as functions of the fraction of it that is done."""
 
+from typing import Any
+
 import tensorflow as tf
+
+from kerasfer.types import Tensor
 
 RAMP_IMAGES = 1024 * 1024  # of MixMatch and ReMixMatch, "warmup_kimg" 1024
 
 
-def linear_ramp(progress, length):
+def linear_ramp(progress: Tensor, length: float) -> Tensor:
     """Rises from 0 to 1 over the first `length` of a run, then stays.
 
     Args:
@@ -23,7 +27,9 @@ def linear_ramp(progress, length):
     return tf.clip_by_value(tf.cast(progress, tf.float32) / length, 0.0, 1.0)
 
 
-def bounded_ramp(progress, length, images_seen, most_images):
+def bounded_ramp(
+    progress: Tensor, length: float, images_seen: Tensor, most_images: float
+) -> Tensor:
     """As `linear_ramp`, but at its end after `most_images` images at the latest.
 
     >>> float(bounded_ramp(0.2, 0.8, images_seen=512.0, most_images=1024))
@@ -34,7 +40,7 @@ def bounded_ramp(progress, length, images_seen, most_images):
     )
 
 
-def linear_decay(progress, final):
+def linear_decay(progress: Tensor, final: float) -> Tensor:
     """Falls (or rises) linearly from 1 to `final` over a run.
 
     Args:
@@ -50,7 +56,7 @@ def linear_decay(progress, final):
     return 1.0 + (final - 1.0) * tf.cast(progress, tf.float32)
 
 
-def sigmoid_ramp(progress, length):
+def sigmoid_ramp(progress: Tensor, length: float) -> Tensor:
     """Rises as exp(-5 (1 - t)^2) from 0.0067 to 1 over the first `length` of a run.
 
     Arguments and result as for `linear_ramp`. Reference: Tarvainen and Valpola, "Mean
@@ -62,7 +68,7 @@ def sigmoid_ramp(progress, length):
     return tf.exp(-5.0 * tf.square(1.0 - linear_ramp(progress, length)))
 
 
-def tsa_threshold(progress, num_classes, shape):
+def tsa_threshold(progress: Tensor, num_classes: int, shape: str) -> Tensor:
     """Rises from 1/K to 1 over a run: the probability up to which a label is learned.
 
         eta = c (1 - 1/K) + 1/K,  c = t, exp(5 (t - 1)) or 1 - exp(-5 t)
@@ -91,7 +97,7 @@ TSA_SHAPES = {
 }
 
 
-def averaging_decay(step, decay, warmup):
+def averaging_decay(step: Any, decay: float, warmup: bool) -> Tensor:
     """Decay of the averaged weights in a step: min(decay, (1 + t) / (10 + t)) if it
     warms up.
 
@@ -110,7 +116,7 @@ def averaging_decay(step, decay, warmup):
     return tf.minimum(decay, (1.0 + step) / (10.0 + step)) if warmup else decay
 
 
-def share_of_start(steps, decay, warmup):
+def share_of_start(steps: Tensor, decay: float, warmup: bool) -> float:
     """How much of an average is still the initial weights after some steps.
 
     The product of the decays of all steps; a float in [0, 1].

@@ -20,7 +20,7 @@ FLOORS = [
     {"data", "backbones", "layers", "metrics", "vision", "augment", "targets"},
     {"action_units", "frozen", "losses", "optional", "safe_write", "schedules",
      "quiet"},
-    {"_compat"},
+    {"_compat", "types"},
 ]  # fmt: skip
 # Taken apart or compared; a run may note it down.
 LOOKS_AT_A_VERSION = re.compile(

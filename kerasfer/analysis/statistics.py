@@ -19,7 +19,7 @@ SELECTIONS = (BEST_VALIDATION, "last", "mean_last", BEST_TEST)
 _RUN = ["setting", "method", "seed", "fold"]
 
 
-def summarize(long):
+def summarize(long: pd.DataFrame) -> pd.DataFrame:
     """Mean, deviation and standard error over the runs of a method.
 
     Args:
@@ -48,7 +48,7 @@ def summarize(long):
     return table
 
 
-def paired(long, reference=None):
+def paired(long: pd.DataFrame, reference: str | None = None) -> pd.DataFrame:
     """Differences between methods on the same split, seed by seed.
 
     Two methods that share labelled faces, start and order differ by less noise than
@@ -90,7 +90,7 @@ def paired(long, reference=None):
     return pd.DataFrame(rows, columns=names)
 
 
-def optimism(long):
+def optimism(long: pd.DataFrame) -> pd.DataFrame:
     """How much the best epoch on the test part flatters, against that on validation.
 
     Returns:
@@ -114,7 +114,7 @@ def optimism(long):
     return table.rename(columns={"count": "runs", "mean": "gap"})
 
 
-def percent(mean, std=None, scale=100):
+def percent(mean: float, std: float | None = None, scale: float = 100) -> str:
     """A share as text in percent: "33.5 ± 1.1", "33.5" without a deviation, "-" of NaN.
 
     `scale` is 1 for what is no share.

@@ -5,9 +5,12 @@ applied. `weak_view` and `strong_view` draw from a seed; the input pipeline draw
 whole batch of rows at once and calls `apply_weak` and `apply_strong`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kerasfer.augment import ops
+from kerasfer.types import Array
 from kerasfer.vision.images import cv2, resize
 
 PAD = 8 / 224  # of the side: Ada-CM and ReMoP pad 224 pixels by 8
@@ -36,7 +39,12 @@ _MEAN_FACE = np.array([125, 123, 114], np.uint8)  # fill of Cutout in colour
 _MEAN_GREY = np.array([123], np.uint8)  # its grey level
 
 
-def weak_view(image, seed, size=None, pad=PAD):
+def weak_view(
+    image: Array,
+    seed: int | Sequence[int],
+    size: Sequence[int] | None = None,
+    pad: float = PAD,
+) -> Array:
     """Resize, then half the time a padded random crop, then half the time a mirror.
 
     Args:
@@ -60,7 +68,12 @@ def weak_view(image, seed, size=None, pad=PAD):
     return apply_weak(image, dice, size or image.shape[:2], pad)
 
 
-def strong_view(image, seed, size=None, pad=PAD):
+def strong_view(
+    image: Array,
+    seed: int | Sequence[int],
+    size: Sequence[int] | None = None,
+    pad: float = PAD,
+) -> Array:
     """RandAugment (three operations, each always applied), Cutout, then the weak view.
 
     The operations act on the image at its own size, before it is resized, with a value
@@ -77,7 +90,7 @@ def strong_view(image, seed, size=None, pad=PAD):
     return apply_strong(image, dice, size or image.shape[:2], pad)
 
 
-def apply_weak(image, dice, size, pad):
+def apply_weak(image: Array, dice: Array, size: Sequence[int], pad: float) -> Array:
     """The weak view that a row of `WEAK_DICE` uniform numbers in [0, 1) stands for."""
     crops, across, down, mirrors = dice
     image = resize(image, size)
@@ -91,7 +104,7 @@ def apply_weak(image, dice, size, pad):
     return cv2.flip(image, 1).reshape(image.shape) if mirrors < 0.5 else image
 
 
-def apply_strong(image, dice, size, pad):
+def apply_strong(image: Array, dice: Array, size: Sequence[int], pad: float) -> Array:
     """The strong view that a row of `STRONG_DICE` uniform numbers stands for."""
     for which, how_much in dice[: 2 * _OPS_PER_VIEW].reshape(-1, 2):
         operation, low, high = _RAND_AUGMENT[int(which * len(_RAND_AUGMENT))]

@@ -1,9 +1,18 @@
 """AlexNet, the network of the large-margin papers."""
 
+from collections.abc import Sequence
+
 import keras
 
+from kerasfer.types import Classifier
 
-def alexnet(input_shape, width=4096, dropout=0.5, embedding_activation="relu"):
+
+def alexnet(
+    input_shape: Sequence[int],
+    width: int = 4096,
+    dropout: float = 0.5,
+    embedding_activation: str = "relu",
+) -> Classifier:
     """Five convolutions and two dense layers, of which the last is the embedding.
 
     57 million parameters for 227 x 227 pixels in colour and a width of 4096. As in

@@ -2,14 +2,17 @@
 
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
+
+from kerasfer.types import PathLike
 
 _MOST_BYTES = 2**28
 _NAME = re.compile(rb"\x01[\x05\x07\x04](con_4|affine_|fc_2)")
 
 
-def read_dlib(path):
+def read_dlib(path: PathLike) -> Any:
     """The tensors of convolutions, affine and dense layers, in the file's order.
 
     dlib writes layers from the input up, each by its name. An integer is a byte whose

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from kerasfer.backbones.dlib_file import read_dlib
 from kerasfer.layers import BatchNormalization, PaddedSum
 from kerasfer.layers.normalization import DLIB_MEAN
+from kerasfer.types import Classifier, PathLike
 
 _STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
 _PACKAGE = "face_recognition_models"
@@ -16,7 +18,7 @@ _FILE = "models/dlib_face_recognition_resnet_model_v1.dat"
 _EPSILON = 1e-5
 
 
-def dlib_resnet(input_shape):
+def dlib_resnet(input_shape: Sequence[int]) -> Classifier:
     """A residual network of 29 convolutions, 5.6 M parameters, embedding width 256.
 
     Convolutions with strides and pools are without padding, a shortcut that changes
@@ -61,7 +63,7 @@ def dlib_resnet(input_shape):
     return keras.Model(images, x, name="dlib_resnet")
 
 
-def load_dlib(backbone, path=None):
+def load_dlib(backbone: Classifier, path: PathLike | None = None) -> None:
     """Fills a `dlib_resnet` with dlib's weights, trained on 3 million faces (CC0).
 
     Args:
@@ -118,7 +120,7 @@ def load_dlib(backbone, path=None):
     return dense[0].reshape(256, 128)
 
 
-def installed_dlib_weights():
+def installed_dlib_weights() -> pathlib.Path:
     """The path of the weights in an installed package.
 
     Raises:

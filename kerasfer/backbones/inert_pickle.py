@@ -37,7 +37,7 @@ _NUMBERS_AND_TEXTS = {
 }  # fmt: skip
 
 
-def read_inert(stream):
+def read_inert(stream: Any) -> Any:
     """Reads one pickle from a binary stream, up to its end.
 
     Numbers, texts, lists, tuples and dicts come back as such; classes and functions as
@@ -51,7 +51,8 @@ def read_inert(stream):
     >>> read_inert(io.BytesIO(pickle.dumps({"a": [1, 2.5]})))
     {'a': [1, 2.5]}
     """
-    stack, memo = [], {}
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
     try:
         for opcode, argument, _ in pickletools.genops(stream):
             if opcode.name == "STOP":

@@ -1,14 +1,21 @@
 """PyTorch weights into a Keras model."""
 
 import fnmatch
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from kerasfer.backbones.pytorch_file import read_state_dict
+from kerasfer.types import PathLike
 
 
-def load_pytorch(model, path, ignore=("fc.*", "fc8.*", "*.num_batches_tracked")):
+def load_pytorch(
+    model: Any,
+    path: PathLike,
+    ignore: Sequence[str] = ("fc.*", "fc8.*", "*.num_batches_tracked"),
+) -> Any:
     """Fills a model with the tensors of a PyTorch checkpoint, by name.
 
     A layer named "layer1.0.conv1" takes "layer1.0.conv1.weight" and, if it has one,

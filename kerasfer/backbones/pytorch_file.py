@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 
 from kerasfer.backbones.inert_pickle import Called, Named, Stored, read_inert
+from kerasfer.types import Array, PathLike
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # begins a file from before PyTorch 1.6
 _REBUILT = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"}
@@ -24,7 +25,7 @@ _DTYPES = {
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
 
-def read_state_dict(path):
+def read_state_dict(path: PathLike) -> dict[str, Array]:
     """The tensors of a checkpoint.
 
     Reads the zip format (PyTorch 1.6 and later) and the one before it. What the file

@@ -1,11 +1,14 @@
 """ResNet-18 and ResNet-34, number for number those of torchvision."""
 
+from collections.abc import Sequence
+
 import keras
 
 from kerasfer.layers import BatchNormalization
+from kerasfer.types import Classifier
 
 
-def resnet18(input_shape):
+def resnet18(input_shape: Sequence[int]) -> Classifier:
     """Two residual blocks in each of four groups, widths 64, 128, 256, 512; 11.2 M
     parameters, embedding width 512.
 
@@ -30,7 +33,7 @@ def resnet18(input_shape):
     return _resnet(input_shape, (2, 2, 2, 2), "resnet18")
 
 
-def resnet34(input_shape):
+def resnet34(input_shape: Sequence[int]) -> Classifier:
     """As `resnet18` with 3, 4, 6 and 3 blocks; 21.3 M parameters.
 
     >>> resnet34((64, 64, 3)).output_shape

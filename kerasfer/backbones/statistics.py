@@ -1,11 +1,16 @@
 """Statistics of batch normalisation from a user's own faces, the function kept."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasfer.types import Array
 
-def estimate_statistics(model, batches):
+
+def estimate_statistics(model: Any, batches: Iterable[Array]) -> None:
     """Gives each batch normalisation the statistics of some faces, and the scale and
     shift with which it computes in inference mode what it did.
 

@@ -1,11 +1,17 @@
 """VGG-16, in the layout of VGG-Face."""
 
+from collections.abc import Sequence
+
 import keras
+
+from kerasfer.types import Classifier
 
 _GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
-def vgg16(input_shape, width=4096, dropout=0.5):
+def vgg16(
+    input_shape: Sequence[int], width: int = 4096, dropout: float = 0.5
+) -> Classifier:
     """Thirteen convolutions and two dense layers, of which the last is the embedding.
 
     134 million parameters at 224 pixels. Layers bear the names of VGG-Face as ported to

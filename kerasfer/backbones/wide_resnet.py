@@ -1,13 +1,15 @@
 """Wide residual network, the backbone of the semi-supervised benchmarks."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 
 from kerasfer.layers import BatchNormalization
+from kerasfer.types import Classifier
 
 
-def wide_resnet_28_2(input_shape):
+def wide_resnet_28_2(input_shape: Sequence[int]) -> Classifier:
     """WRN-28-2: three groups of four pre-activation blocks, widths 32, 64, 128; 1.47 M
     parameters, embedding width 128.
 

@@ -5,6 +5,8 @@ import json
 import pathlib
 import re
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ import tensorflow as tf
 import kerasfer
 from kerasfer._compat import build_optimizer, optimizer_variables
 from kerasfer.safe_write import new_folder, written_aside
+from kerasfer.types import PathLike
 
 FORMAT = 1
 _ABOUT, _VARIABLES, _FILES = "checkpoint.json", "variables.npz", "files"
@@ -53,14 +56,20 @@ class Checkpoint(keras.callbacks.Callback):
     ...           callbacks=[best, checkpoint])  # doctest: +SKIP
     """
 
-    def __init__(self, folder, run, remembering=(), files=()):
+    def __init__(
+        self,
+        folder: PathLike,
+        run: Any,
+        remembering: Sequence[Any] = (),
+        files: Sequence[Any] = (),
+    ) -> None:
         super().__init__()
         self.folder, self.run = pathlib.Path(folder), json.loads(json.dumps(run))
         self.remembering = list(remembering)
         self.files = [pathlib.Path(file) for file in files]
         self._states = None
 
-    def resume(self, model):
+    def resume(self, model: Any) -> int:
         """Puts a compiled model and the files back to the last checkpoint.
 
         Returns:
@@ -86,7 +95,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._states = about["remembered"]
         return about["epochs"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         # In a run that `resume` did not begin too: built by its first step, the
         # optimiser's variables have other names under Keras 2.15.
         _build_optimizer(self.model)
@@ -95,7 +104,7 @@ class Checkpoint(keras.callbacks.Callback):
             for remembering, state in zip(self.remembering, self._states, strict=True):
                 _set_state(remembering, state)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         place = self.folder / f"epoch-{epoch + 1:06d}"
         with new_folder(place) as aside:
             variables = _variables(self.model)
@@ -119,7 +128,7 @@ class Checkpoint(keras.callbacks.Callback):
                 shutil.rmtree(other)
 
 
-def last_checkpoint(folder):
+def last_checkpoint(folder: PathLike) -> Any:
     """The path of the newest checkpoint in a folder, None where there is none.
 
     >>> last_checkpoint("run/checkpoints") is None

@@ -2,6 +2,8 @@
 
 import pathlib
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +12,7 @@ from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
 from kerasfer.callbacks.rows import append_rows
 from kerasfer.metrics import confidence_edges
 from kerasfer.schedules import share_of_start
+from kerasfer.types import PathLike
 
 _NOTHING = 0.001  # of the faces: so few pass that nothing is learned from them
 _TOO_MUCH_START = 0.1  # of the average
@@ -48,25 +51,32 @@ class Diagnosis(MeasuredPseudoLabels):
     ... # doctest: +SKIP
     """
 
-    def __init__(self, class_names=(), labeled_counts=None, path=None, patience=3):
+    def __init__(
+        self,
+        class_names: Sequence[str] = (),
+        labeled_counts: Any = None,
+        path: PathLike | None = None,
+        patience: int = 3,
+    ) -> None:
         super().__init__()
         self.class_names, self.path = tuple(class_names), path and pathlib.Path(path)
         self.shares = None
         if labeled_counts is not None and np.sum(labeled_counts) > 0:
             self.shares = np.asarray(labeled_counts) / np.sum(labeled_counts)
         self.patience = patience
-        self.in_a_row, self.told = {}, []
+        self.in_a_row: dict[str, int] = {}
+        self.told: list[str] = []
 
-    def get_state(self):
+    def get_state(self) -> dict:
         return {"in_a_row": self.in_a_row, "told": self.told}
 
-    def set_state(self, state):
+    def set_state(self, state: Any) -> None:
         self.in_a_row, self.told = state["in_a_row"], state["told"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self.in_a_row, self.told = {}, []
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs, measured = logs or {}, self.measured()
         for name, says in average_is_its_start(self.model).items():
             self._tell(epoch + 1, name, says)
@@ -89,7 +99,7 @@ class Diagnosis(MeasuredPseudoLabels):
             write_finding(self.path, epoch, name, says)
 
 
-def write_finding(path, epoch, name, says):
+def write_finding(path: pathlib.Path, epoch: int, name: str, says: str) -> None:
     """Appends a finding to the CSV of a run; `epoch` "" is one of no epoch's end."""
     append_rows(path, ["epoch", "finding", "says"], [[epoch, name, says]])
 
@@ -97,7 +107,7 @@ def write_finding(path, epoch, name, says):
 # The checks: each gives {} or {finding: what it means, as text}.
 
 
-def average_is_its_start(model):
+def average_is_its_start(model: Any) -> Any:
     """By how much of a run's average its initial weights will be at its end."""
     steps = int(tf.convert_to_tensor(model.steps_of_run))
     if not model.ema_decay or not steps:
@@ -115,7 +125,7 @@ def average_is_its_start(model):
     }
 
 
-def nothing_passes(measured):
+def nothing_passes(measured: Any) -> Any:
     """By the pseudo-labels of an epoch (`MeasuredPseudoLabels.measured`)."""
     passed, unsure = measured["passed"].sum(), measured["unsure"].sum()
     if passed > _NOTHING * (passed + unsure):
@@ -139,7 +149,9 @@ def nothing_passes(measured):
     }
 
 
-def one_class_takes_over(measured, class_names, shares=None):
+def one_class_takes_over(
+    measured: Any, class_names: Sequence[str], shares: Any = None
+) -> Any:
     """By the pseudo-labels that passed, and each class's share of the labels."""
     passed = measured["passed"]
     if len(class_names) < 2 or not passed.sum():
@@ -164,7 +176,7 @@ def one_class_takes_over(measured, class_names, shares=None):
     }
 
 
-def a_class_is_left_out(measured, class_names):
+def a_class_is_left_out(measured: Any, class_names: Sequence[str]) -> Any:
     """By the pseudo-labels that passed."""
     passed = measured["passed"]
     absent = [n for n, count in zip(class_names, passed, strict=True) if not count]
@@ -181,7 +193,7 @@ def a_class_is_left_out(measured, class_names):
     }
 
 
-def one_class_is_predicted(logs, num_classes):
+def one_class_is_predicted(logs: dict[str, float], num_classes: int) -> Any:
     """By the mean class accuracy on validation faces, where the logs have it."""
     name = "val_mean_class_accuracy"
     if num_classes < 2 or name not in logs:

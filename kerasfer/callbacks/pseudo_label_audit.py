@@ -1,12 +1,15 @@
 """Which pseudo-labels there are in each epoch, and how good, as tables."""
 
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from kerasfer.callbacks.rows import append_rows
 from kerasfer.metrics import confidence_edges
+from kerasfer.types import PathLike
 
 
 class MeasuredPseudoLabels(keras.callbacks.Callback):
@@ -17,14 +20,14 @@ class MeasuredPseudoLabels(keras.callbacks.Callback):
     Without a validation such a callback belongs before `EpochUpdate`.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._measured = None
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         self._measured = self._measure()
 
-    def measured(self):
+    def measured(self) -> Any:
         """Name -> array: those of `PseudoLabelQuality.per_class`, "threshold" by class,
         and "faces" and "right" of `PseudoLabelQuality.confidences`."""
         measured, self._measured = self._measured or self._measure(), None
@@ -63,12 +66,14 @@ class PseudoLabelAudit(MeasuredPseudoLabels):
     ...                          "confidences.csv")  # doctest: +SKIP
     """
 
-    def __init__(self, path, class_names, confidences=None):
+    def __init__(
+        self, path: PathLike, class_names: Sequence[str], confidences: Any = None
+    ) -> None:
         super().__init__()
         self.path, self.class_names = pathlib.Path(path), tuple(class_names)
         self.confidences = confidences and pathlib.Path(confidences)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         measured = self.measured()
         if "mask_rate" not in (logs or {}):
             return

@@ -1,10 +1,12 @@
 """Weights on disk, every epoch or the best."""
 
 import pathlib
+from typing import Any
 
 import keras
 
 from kerasfer.safe_write import written_aside
+from kerasfer.types import PathLike
 
 
 class SaveWeights(keras.callbacks.Callback):
@@ -25,18 +27,22 @@ class SaveWeights(keras.callbacks.Callback):
     >>> SaveWeights("best.weights.h5", monitor="val_accuracy")  # doctest: +SKIP
     """
 
-    def __init__(self, path, monitor=None, mode="max"):
+    def __init__(
+        self, path: PathLike, monitor: str | None = None, mode: str = "max"
+    ) -> None:
         super().__init__()
         if mode not in ("max", "min"):
             raise ValueError(f"`mode` must be 'max' or 'min'. Received: {mode!r}.")
         self.path, self.monitor, self.mode = pathlib.Path(path), monitor, mode
-        self.best = self.best_epoch = None
+        self.best: Any = None
+        self.best_epoch: int | None = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.monitor is not None:
-            if self.monitor not in (logs or {}):
+            logs = logs or {}
+            if self.monitor not in logs:
                 raise ValueError(
-                    f"`monitor` must be one of {', '.join(logs or {})}. Received: "
+                    f"`monitor` must be one of {', '.join(logs)}. Received: "
                     f"{self.monitor!r}."
                 )
             value = float(logs[self.monitor])

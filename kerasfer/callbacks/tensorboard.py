@@ -2,6 +2,8 @@
 
 import io
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +11,7 @@ import tensorflow as tf
 from kerasfer.analysis.inspection import inspect
 from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
 from kerasfer.metrics import confidence_edges
+from kerasfer.types import PathLike
 
 _MEASURES = ("passed", "coverage", "precision", "recall", "threshold")
 _SHOWN = 12
@@ -39,8 +42,14 @@ class TensorBoardPictures(MeasuredPseudoLabels):
     """
 
     def __init__(
-        self, folder, class_names, validation=None, unlabeled=None, every=10, seed=0
-    ):
+        self,
+        folder: PathLike,
+        class_names: Sequence[str],
+        validation: Any = None,
+        unlabeled: Any = None,
+        every: int = 10,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1. Received: {every}.")
@@ -48,9 +57,9 @@ class TensorBoardPictures(MeasuredPseudoLabels):
         self.class_names = tuple(class_names)
         self.validation, self.unlabeled = validation, unlabeled
         self.every, self.seed = every, seed
-        self._writer = None
+        self._writer: Any = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         measured = self.measured()
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self.folder))
@@ -61,7 +70,7 @@ class TensorBoardPictures(MeasuredPseudoLabels):
                 self._pictures()
         self._writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -96,7 +105,7 @@ class TensorBoardPictures(MeasuredPseudoLabels):
             _log("least_sure_pseudo_labels", shown(seen, seen.least_sure(_SHOWN)))
 
 
-def shown(seen, rows):
+def shown(seen: Any, rows: Any) -> Any:
     """A figure of some faces of an `Inspected`, with what is said and known of them."""
     from kerasfer.analysis import figures
 

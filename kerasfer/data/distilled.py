@@ -1,18 +1,22 @@
 """Distilled images among labelled faces."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
+
+from kerasfer.types import Array, Dataset, Tensor
 
 
 def with_distilled(
-    dataset,
-    images,
-    labels,
-    num_labeled,
-    seed=0,
-    start_step=0,
-    shard=(0, 1),
-    share=None,
-):
+    dataset: Dataset,
+    images: Array,
+    labels: Tensor,
+    num_labeled: int,
+    seed: int = 0,
+    start_step: int = 0,
+    shard: Sequence[int] = (0, 1),
+    share: float | None = None,
+) -> Dataset:
     """Training batches with distilled images in place of some of the labelled faces.
 
     As if the n distilled images were n more of the N labelled faces: each place in a

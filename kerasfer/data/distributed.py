@@ -1,11 +1,20 @@
 """Training batches for several devices, of which each reads only its part."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.data.pipeline import training_dataset
+from kerasfer.types import Dataset
 
 
-def distributed_training_dataset(strategy, *args, then=None, **options):
+def distributed_training_dataset(
+    strategy: Any,
+    *args: Any,
+    then: Callable[..., Dataset] | None = None,
+    **options: Any,
+) -> Dataset:
     """`training_dataset` for a strategy, of which each device reads only its part.
 
     Together its devices see, step by step, the batch that one device would see. Its

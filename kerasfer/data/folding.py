@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 
 from kerasfer.data.hash_order import hash_order
+from kerasfer.data.manifest import Manifest
 
 
-def folds(manifest, spec):
+def folds(manifest: Manifest, spec: str) -> list[str]:
     """The specs of all folds of a folded protocol, for `kerasfer.data.protocols.split`.
 
     Args:
@@ -30,7 +31,7 @@ def folds(manifest, spec):
     return [f"{spec}{separator}fold={number}" for number in range(len(parts))]
 
 
-def is_folded(spec):
+def is_folded(spec: str) -> bool:
     """Whether a protocol is one of these.
 
     >>> is_folded("folds:k=10"), is_folded("all")
@@ -39,7 +40,7 @@ def is_folded(spec):
     return spec.partition(":")[0] in ("folds", "leave_one_subject_out")
 
 
-def with_fold(manifest, spec):
+def with_fold(manifest: Manifest, spec: str) -> Manifest:
     """The manifest with the subjects of one fold as its test part.
 
     The rest is "train", where it was not "unlabeled". Unlabelled faces of a tested
@@ -62,7 +63,7 @@ def with_fold(manifest, spec):
             f"Expected fold=0 to fold={len(parts) - 1}; a recipe runs them all. "
             f"Received: {spec!r}."
         )
-    tested = np.isin(manifest.subjects, parts[int(number)])
+    tested = np.isin(np.asarray(manifest.subjects), parts[int(number)])
     known = manifest.labels >= 0
     if manifest.action_units.size:
         known |= (manifest.action_units >= 0).any(-1)

@@ -3,10 +3,13 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from kerasfer.data.records import is_record, read_record
+from kerasfer.types import Array
 from kerasfer.vision.images import decode_image, read_encoded, with_channels
 
 
@@ -55,20 +58,20 @@ class Manifest:
         return f"Manifest({', '.join(facts)}, {place})"
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """Number of expression classes, absent ones included."""
         return len(self.class_names)
 
     @property
-    def targets(self):
+    def targets(self) -> Array:
         """What a model learns: `labels`, or `action_units` if there are only those."""
         return self.labels if self.class_names else self.action_units
 
-    def path(self, row):
+    def path(self, row: int) -> pathlib.Path:
         """Where the image of a row lies."""
         return self.root / self.names[row]
 
-    def encoded(self, row):
+    def encoded(self, row: int) -> bytes:
         """The bytes of the file, or of the record in a shard, of a row whose image is
         not in memory.
 
@@ -78,7 +81,7 @@ class Manifest:
         """
         return _read(os.path.join(self.root, self.names[row]))
 
-    def image(self, row, channels=None):
+    def image(self, row: int, channels: int | None = None) -> Array:
         """The image of a row, uint8 (height, width, channels).
 
         Args:
@@ -94,7 +97,7 @@ class Manifest:
             return decode_image(_read(path), path, channels or 3)
         return with_channels(self.images[row], channels or self.images.shape[-1])
 
-    def subset(self, rows):
+    def subset(self, rows: Array) -> "Manifest":
         """The manifest of some rows: an array of indices, or a boolean mask."""
         columns = ("names", "labels", "action_units", "subjects", "parts", "images")
         kept = {
@@ -104,11 +107,11 @@ class Manifest:
         }
         return dataclasses.replace(self, **kept)
 
-    def class_counts(self):
+    def class_counts(self) -> Array:
         """Labelled images per class, int (num_classes,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.num_classes)
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """Labelled images by the name of their class, a dict.
 
         >>> faces = from_arrays(np.zeros((3, 48, 48, 3), np.uint8), [0, 1, 1])
@@ -122,7 +125,13 @@ def _read(path):
     return read_record(path) if is_record(path) else read_encoded(path)
 
 
-def from_arrays(images, labels, class_names=None, subjects=None, parts=None):
+def from_arrays(
+    images: Array,
+    labels: Sequence[int] | Array,
+    class_names: Sequence[str] | None = None,
+    subjects: Sequence[Any] | Array | None = None,
+    parts: Sequence[str] | Array | None = None,
+) -> Manifest:
     """A manifest of images in memory, for notebooks and rendered faces.
 
     Args:
@@ -163,7 +172,7 @@ def from_arrays(images, labels, class_names=None, subjects=None, parts=None):
     )
 
 
-def with_classes_of(manifest, other):
+def with_classes_of(manifest: Manifest, other: Manifest) -> Manifest:
     """`other` with its labels, if any, renumbered by name to the classes of `manifest`.
 
     A class that `manifest` does not have becomes -1, and so do action units.
@@ -177,7 +186,7 @@ def with_classes_of(manifest, other):
     )
 
 
-def for_action_units(manifest, emotions=()):
+def for_action_units(manifest: Manifest, emotions: Sequence[str] = ()) -> Manifest:
     """The same images with action units to learn, whether or not they have labels.
 
     Args:
@@ -207,7 +216,7 @@ def _renumbered(manifest, class_names):
     return np.array([*numbers, -1], np.int32)[manifest.labels]
 
 
-def concatenate(first, second):
+def concatenate(first: Manifest, second: Manifest) -> Manifest:
     """The images of two manifests with the same classes, under absolute paths.
 
     Raises:

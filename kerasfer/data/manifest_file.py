@@ -3,6 +3,7 @@
 import csv
 import pathlib
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pyarrow.csv
 
 from kerasfer.data.manifest import Manifest
 from kerasfer.data.records import close_shards
+from kerasfer.types import PathLike
 from kerasfer.vision.images import EXPRESSIONS
 
 _PARTS = {
@@ -26,7 +28,7 @@ _AU_COLUMN = re.compile(r"AU\d+")
 _FEW_VALUES = pa.dictionary(pa.int32(), pa.string())  # stored as numbers of values
 
 
-def read_manifest(path, class_names=None):
+def read_manifest(path: PathLike, class_names: Sequence[str] | None = None) -> Manifest:
     """Reads a manifest CSV.
 
     Columns: `path` (relative ones start at the CSV's folder); `label`, a class name or
@@ -72,7 +74,7 @@ def read_manifest(path, class_names=None):
     return Manifest(
         names=names,
         labels=labels,
-        class_names=class_names,
+        class_names=tuple(class_names),
         action_units=_action_units(table, au_names, path),
         au_names=au_names,
         subjects=_subjects(table, names),

@@ -2,33 +2,37 @@
 
 import os
 import weakref
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kerasfer.augment.views import PAD
 from kerasfer.data.batches import KNOWN_VIEWS, LABELED_VIEWS, TrainingBatches
+from kerasfer.data.manifest import Manifest
 from kerasfer.data.python_calls import stopping_at_exit
 from kerasfer.data.workers import Workers
+from kerasfer.types import Dataset
 from kerasfer.vision.images import resize
 
 _MOST_THREADS = 4  # more only wait for Python's lock; some read while others compute
 
 
 def training_dataset(
-    labeled,
-    unlabeled=None,
-    views=(),
-    batch_size=64,
-    unlabeled_ratio=1,
-    seed=0,
-    start_step=0,
-    image_shape=None,
-    mixup_alpha=0.75,
-    pad=PAD,
-    shard=(0, 1),
-    workers=0,
-):
+    labeled: Manifest,
+    unlabeled: Manifest | None = None,
+    views: Sequence[str] = (),
+    batch_size: int = 64,
+    unlabeled_ratio: int = 1,
+    seed: int = 0,
+    start_step: int = 0,
+    image_shape: Sequence[int] | None = None,
+    mixup_alpha: float = 0.75,
+    pad: float = PAD,
+    shard: Sequence[int] = (0, 1),
+    workers: int = 0,
+) -> Dataset:
     """Endless batches of labelled and unlabelled faces for `model.fit`.
 
     Element number i is a pure function of (seed, start_step + i): a data set that
@@ -92,7 +96,7 @@ def training_dataset(
         pad,
         shard,
     )
-    make = Workers(batches, workers) if workers else batches
+    make: Any = Workers(batches, workers) if workers else batches
 
     def element(step):
         batch = _python_call(make, step, batches.specs())
@@ -105,7 +109,9 @@ def training_dataset(
     return dataset
 
 
-def evaluation_dataset(manifest, batch_size=256, image_shape=None):
+def evaluation_dataset(
+    manifest: Manifest, batch_size: int = 256, image_shape: Sequence[int] | None = None
+) -> Dataset:
     """One pass over a manifest, in its order, without augmentation.
 
     Args:

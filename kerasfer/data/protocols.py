@@ -7,6 +7,7 @@ does not depend on the order of the file or NumPy's version, and the labelled im
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ class Split:
         sizes += f"{len(self.validation):,} validation, {len(self.test):,} test faces"
         return f"Split({sizes}, {self.labeled.num_classes} classes)"
 
-    def counts(self):
+    def counts(self) -> pd.DataFrame:
         """Faces by class and part, a frame: a row a class, the last of those unknown.
 
         >>> split.counts().loc["happiness", "labeled"]  # doctest: +SKIP
@@ -61,13 +62,13 @@ class Split:
 
 
 def split(
-    manifest,
-    spec,
-    seed,
-    unlabeled=None,
-    unlabeled_from=None,
-    unlabeled_parts=TRAINING_PARTS,
-):
+    manifest: Manifest,
+    spec: str,
+    seed: int,
+    unlabeled: Manifest | None = None,
+    unlabeled_from: str | None = None,
+    unlabeled_parts: Sequence[str] = TRAINING_PARTS,
+) -> Split:
     """Divides a manifest by a protocol.
 
     *Test*: the rows with split "test"; without a `split` column a fifth of the labelled

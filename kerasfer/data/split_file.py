@@ -7,15 +7,16 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from kerasfer.data.manifest import concatenate, with_classes_of
+from kerasfer.data.manifest import Manifest, concatenate, with_classes_of
 from kerasfer.data.protocols import Split
 from kerasfer.safe_write import written_aside
+from kerasfer.types import PathLike
 
 _COLUMNS = ("part", "path", "sha256", "label")
 _PARTS = ("labeled", "unlabeled", "validation", "test")
 
 
-def save_split(split, path):
+def save_split(split: Split, path: PathLike) -> None:
     """Writes a CSV with the columns part, path, sha256, label: one row an image.
 
     Paths stand as in the manifest; the hash is that of the file's bytes, or of the
@@ -37,7 +38,7 @@ def save_split(split, path):
         writer.writerows(_rows_of(split))
 
 
-def check_split(split, path):
+def check_split(split: Split, path: PathLike) -> None:
     """Whether a split is the one that `save_split` wrote.
 
     Args:
@@ -83,7 +84,9 @@ def _label_of(manifest, row):
     return ""
 
 
-def load_split(path, manifest, unlabeled=None):
+def load_split(
+    path: PathLike, manifest: Manifest, unlabeled: Manifest | None = None
+) -> Split:
     """Reads the split that `save_split` wrote, and checks every image's content.
 
     Args:

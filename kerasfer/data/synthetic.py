@@ -6,6 +6,9 @@ function of the seed and its number: `render(10, seed=0)` are the first ten face
 same for one version of OpenCV and within a grey level across versions.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from kerasfer.action_units import EMOTIONET
@@ -55,17 +58,17 @@ _IRISES = ((70, 44, 30), (84, 110, 70), (80, 110, 150))
 
 
 def render(
-    num_faces,
-    seed,
-    size=48,
-    channels=3,
-    domain="wild",
-    class_weights=None,
-    intensity=(0.5, 1.0),
-    num_subjects=1000,
-    label_noise=0.0,
-    first=0,
-):
+    num_faces: int,
+    seed: int,
+    size: int = 48,
+    channels: int = 3,
+    domain: str = "wild",
+    class_weights: Sequence[float] | None = None,
+    intensity: tuple[float, float] = (0.5, 1.0),
+    num_subjects: int = 1000,
+    label_noise: float = 0.0,
+    first: int = 0,
+) -> Any:
     """Draws faces.
 
     Args:
@@ -118,7 +121,9 @@ def render(
     return images, labels, units, subjects
 
 
-def render_manifest(num_faces, seed, test_share=0.2, **options):
+def render_manifest(
+    num_faces: int, seed: int, test_share: float = 0.2, **options: Any
+) -> Manifest:
     """Rendered faces as a `kerasfer.data.Manifest` in memory.
 
     Args:

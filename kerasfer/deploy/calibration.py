@@ -4,11 +4,14 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer.optional import require
+from kerasfer.types import Array, Tensor
 
 _LOWEST, _HIGHEST = 0.05, 20.0
 
 
-def with_temperature(probs, temperature, task="expressions"):
+def with_temperature(
+    probs: Tensor, temperature: float, task: str = "expressions"
+) -> Array:
     """Probabilities at another temperature.
 
         p_k' = p_k^(1/T) / sum_j p_j^(1/T)           ("expressions")
@@ -43,7 +46,9 @@ def with_temperature(probs, temperature, task="expressions"):
     return tf.sigmoid((log_probs - log_others) / temperature)
 
 
-def fitted_temperature(labels, probs, task="expressions"):
+def fitted_temperature(
+    labels: Tensor, probs: Tensor, task: str = "expressions"
+) -> float:
     """The temperature under which faces held out of training are likeliest.
 
     Args:
@@ -81,7 +86,9 @@ def fitted_temperature(labels, probs, task="expressions"):
     return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=bounds).x))
 
 
-def expected_calibration_error(labels, probs, task="expressions", num_bins=15):
+def expected_calibration_error(
+    labels: Tensor, probs: Tensor, task: str = "expressions", num_bins: int = 15
+) -> float:
     """How far confidence and accuracy lie apart, on average over bins of confidence.
 
     Of the largest probability and whether it is right for expressions; of each
@@ -109,7 +116,9 @@ def expected_calibration_error(labels, probs, task="expressions", num_bins=15):
     )
 
 
-def reliability(labels, probs, task="expressions", num_bins=15):
+def reliability(
+    labels: Tensor, probs: Tensor, task: str = "expressions", num_bins: int = 15
+) -> dict[str, Array]:
     """Confidence and accuracy in bins of confidence, for a reliability diagram.
 
     Args:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -9,10 +10,11 @@ from kerasfer.deploy.export.description import Description
 from kerasfer.deploy.export.formats import FILES
 from kerasfer.deploy.export.running import RUNNERS
 from kerasfer.deploy.safe_loading import MOST_BYTES, UnsafeModelError, check_model
+from kerasfer.types import Array, PathLike
 from kerasfer.vision.images import resize, with_channels
 
 
-def load(path, most_bytes=MOST_BYTES):
+def load(path: PathLike, most_bytes: int = MOST_BYTES) -> "Predictor":
     """A `Predictor` of an export.
 
     Args:
@@ -53,7 +55,7 @@ class Predictions:
         return Predictions(self.names, self.probs[rows], self.decisions[rows])
 
     @property
-    def labels(self):
+    def labels(self) -> Any:
         """For each face the names that were decided for, joined by "+"; one name for
         expressions, any number, or none, for action units."""
         return [
@@ -77,7 +79,9 @@ class Predictor:
         batch_size: faces a call of the model.
     """
 
-    def __init__(self, path, most_bytes=MOST_BYTES, batch_size=64):
+    def __init__(
+        self, path: PathLike, most_bytes: int = MOST_BYTES, batch_size: int = 64
+    ) -> None:
         form, path = _located(pathlib.Path(path))
         self.description = _description(path, check_model(form, path, most_bytes))
         self.form, self.path, self.batch_size = form, path, batch_size
@@ -109,7 +113,7 @@ class Predictor:
             decisions = np.eye(len(names), dtype=bool)[probs.argmax(-1)]
         return Predictions(names, probs, decisions)
 
-    def embed(self, images):
+    def embed(self, images: Array) -> Array:
         """The embeddings of faces, at least one, as `__call__` takes them.
 
         Returns:

@@ -1,7 +1,11 @@
 """Batch normalisation in one operation."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
+
+from kerasfer.types import Tensor
 
 _FUSED_TYPES = (tf.float32, tf.float16, tf.bfloat16)
 
@@ -28,7 +32,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
     TensorShape([2, 4, 4, 8])
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        mask: Tensor | None = None,
+    ) -> Any:
         if mask is not None or not self._is_fused_here(inputs):
             return super().call(inputs, training=training, mask=mask)
         learns = bool(training) and self.trainable

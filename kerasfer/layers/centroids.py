@@ -1,11 +1,14 @@
 """The mean embedding of each class, as state."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from kerasfer._compat import add_state
 from kerasfer.losses.margin import unit
 from kerasfer.losses.reductions import all_reduce_sum
+from kerasfer.types import Tensor
 
 
 class ClassCentroids(keras.layers.Layer):
@@ -21,13 +24,13 @@ class ClassCentroids(keras.layers.Layer):
     >>> ClassCentroids(7, 128).known  # zeros
     """
 
-    def __init__(self, num_classes, width, **kwargs):
+    def __init__(self, num_classes: int, width: int, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.centroids = add_state(self, "centroids", (num_classes, width))
         self.known = add_state(self, "known", (num_classes,))
         self.built = True
 
-    def moved(self, embeddings, memberships, momentum):
+    def moved(self, embeddings: Tensor, memberships: Tensor, momentum: float) -> tuple:
         """The state moved towards a batch's class means: c <- m c + (1 - m) mean.
 
         A class that is absent from the (global) batch, or has no centroid yet, stays.
@@ -48,7 +51,13 @@ class ClassCentroids(keras.layers.Layer):
         blend = momentum * centroids + (1.0 - momentum) * means
         return ((self.centroids, tf.where(moves[:, None], blend, centroids)),)
 
-    def stepped(self, embeddings, memberships, rate, pair_weight=0.0):
+    def stepped(
+        self,
+        embeddings: Tensor,
+        memberships: Tensor,
+        rate: float,
+        pair_weight: float = 0.0,
+    ) -> tuple:
         """The state after a step towards a batch's faces, one way for each class.
 
             c_j <- c_j - a (sum_{i of j} (c_j - f_i) / (1 + n_j)
@@ -80,7 +89,7 @@ class ClassCentroids(keras.layers.Layer):
         present = tf.cast(counts > 0, tf.float32)
         return ((self.centroids, moved), (self.known, tf.maximum(known, present)))
 
-    def set_means(self, sums, counts):
+    def set_means(self, sums: Tensor, counts: Tensor) -> None:
         """Sets centroids to sums / counts; a class with count 0 stays as it was."""
         present = tf.cast(counts > 0, tf.float32)
         means = tf.math.divide_no_nan(sums, counts[:, None])
@@ -89,7 +98,7 @@ class ClassCentroids(keras.layers.Layer):
         self.known.assign(tf.maximum(tf.convert_to_tensor(self.known), present))
 
 
-def class_sums(embeddings, memberships):
+def class_sums(embeddings: Tensor, memberships: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of embeddings and of memberships per class.
 
     Args:

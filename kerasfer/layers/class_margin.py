@@ -1,5 +1,7 @@
 """Margin losses to centroids that move with each batch, as state."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +9,7 @@ from kerasfer._compat import add_state
 from kerasfer.layers.centroids import ClassCentroids
 from kerasfer.losses.margin import center_loss, large_margin_loss, unit
 from kerasfer.schedules import linear_decay
+from kerasfer.types import Tensor
 
 MARGIN_LOSSES = ("large_margin", "center", "island")
 BALANCED = "balanced"
@@ -62,16 +65,16 @@ class ClassMargin(keras.layers.Layer):
 
     def __init__(
         self,
-        loss,
-        num_classes,
-        width,
-        weight=BALANCED,
-        final_weight=1.0,
-        rate=0.5,
-        pair_weight=10.0,
-        squared=False,
-        **kwargs,
-    ):
+        loss: str,
+        num_classes: int,
+        width: int,
+        weight: float | str = BALANCED,
+        final_weight: float = 1.0,
+        rate: float = 0.5,
+        pair_weight: float = 10.0,
+        squared: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         _check(loss, weight, final_weight, rate, pair_weight)
         self.loss, self.rate, self.squared = loss, rate, squared
@@ -86,7 +89,7 @@ class ClassMargin(keras.layers.Layer):
         self.previous = add_state(self, "previous", (num_classes, width))
         self.built = True
 
-    def loss_of(self, embeddings, labels):
+    def loss_of(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """The loss of each face, 0 where its class has no centroid yet.
 
         Args:
@@ -103,19 +106,19 @@ class ClassMargin(keras.layers.Layer):
         own = tf.gather(known, labels)
         return 0.5 * own * center_loss(labels, embeddings, centroids)
 
-    def factor(self, progress):
+    def factor(self, progress: Tensor) -> Tensor:
         """lambda_2 w(t), or 0 before the first centroids; t is the run's progress."""
         weight = tf.convert_to_tensor(self.started) * self.weight
         return weight * linear_decay(progress, self.final_weight)
 
-    def logs(self, progress):
+    def logs(self, progress: Tensor) -> dict[str, float]:
         """The weight in force, and `shift`, of the epoch that ends."""
         return {
             "margin_weight": float(self.factor(progress)),
             "centroid_shift": float(self.shift()),
         }
 
-    def moved(self, embeddings, labels, counted):
+    def moved(self, embeddings: Tensor, labels: Tensor, counted: Tensor) -> tuple:
         """The centroids after a batch, for the frame to apply; see `stepped`.
 
         Args:
@@ -131,7 +134,7 @@ class ClassMargin(keras.layers.Layer):
             embeddings, memberships, self.rate, self.pair_weight
         )
 
-    def start(self, sums, counts):
+    def start(self, sums: Tensor, counts: Tensor) -> None:
         """Sets the first centroids: sums / counts, float (num_classes, width), (...,).
 
         Nothing starts if all counts are 0.
@@ -141,7 +144,7 @@ class ClassMargin(keras.layers.Layer):
         self.started.assign(tf.reduce_max(tf.convert_to_tensor(self.centroids.known)))
         self.record()
 
-    def balance(self, supervised, margin):
+    def balance(self, supervised: Tensor, margin: Tensor) -> None:
         """Sets a balanced weight, from the mean L_S and the mean L_M of some faces."""
         if not self.balanced:
             return
@@ -150,13 +153,13 @@ class ClassMargin(keras.layers.Layer):
         self.weight.assign(min(max(ratio, _LOWEST_WEIGHT), _HIGHEST_WEIGHT))
 
     @property
-    def lowest_loss(self):
+    def lowest_loss(self) -> float:
         """The lowest possible value of the loss."""
         if self.loss != "large_margin":
             return 0.0
         return -4.0 if self.squared else -2.0
 
-    def shift(self):
+    def shift(self) -> float:
         """How far the known centroids' directions went since `record`, on average.
 
         In [0, 2]; NaN before the first centroids.
@@ -166,7 +169,7 @@ class ClassMargin(keras.layers.Layer):
         lengths = tf.norm(unit(now) - unit(then), axis=-1)
         return tf.reduce_sum(lengths * known) / tf.reduce_sum(known)
 
-    def record(self):
+    def record(self) -> None:
         """Remembers where the centroids stand, for `shift`."""
         self.previous.assign(tf.convert_to_tensor(self.centroids.centroids))
 

@@ -1,11 +1,13 @@
 """Ada-CM's thresholds, as state."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from kerasfer._compat import add_state
+from kerasfer.types import Tensor
 
 
 class ConfidenceMargin(keras.layers.Layer):
@@ -41,13 +43,13 @@ class ConfidenceMargin(keras.layers.Layer):
 
     def __init__(
         self,
-        num_classes,
-        floor=0.8,
-        scale=0.97,
-        growth=math.e,
-        initial=0.8,
-        **kwargs,
-    ):
+        num_classes: int,
+        floor: float = 0.8,
+        scale: float = 0.97,
+        growth: float = math.e,
+        initial: float = 0.8,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         shares = 0 <= floor <= 1 and 0 <= initial <= 1 and 0 < scale <= 1
         if not shares or growth <= 1:
@@ -62,7 +64,7 @@ class ConfidenceMargin(keras.layers.Layer):
         self.measured = add_state(self, "measured", ())
         self.built = True
 
-    def measure(self, sums, counts):
+    def measure(self, sums: Tensor, counts: Tensor) -> None:
         """Moves the thresholds, once.
 
         Args:

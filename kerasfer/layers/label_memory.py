@@ -1,10 +1,13 @@
 """The last confident label of every unlabelled face, as state."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from kerasfer._compat import add_index_state, add_state
 from kerasfer.losses.reductions import gathered
+from kerasfer.types import Tensor
 
 
 class LabelMemory(keras.layers.Layer):
@@ -28,7 +31,7 @@ class LabelMemory(keras.layers.Layer):
     TensorShape([1000])
     """
 
-    def __init__(self, size, num_classes, **kwargs):
+    def __init__(self, size: int, num_classes: int, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         if not 0 < size <= 2**24 or not 0 < num_classes < 2**15:
             raise ValueError(
@@ -40,7 +43,7 @@ class LabelMemory(keras.layers.Layer):
         self.counts = add_state(self, "counts", (num_classes,))
         self.built = True
 
-    def remembering(self, index, labels, mask):
+    def remembering(self, index: Tensor, labels: Tensor, mask: Tensor) -> tuple:
         """The state once the labels of some faces are stored.
 
         A face that comes twice in the (global) batch gets the label of its last place.

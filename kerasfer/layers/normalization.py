@@ -1,9 +1,12 @@
 """Layers that bring pixels and embeddings to scale."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from kerasfer.losses.margin import unit
+from kerasfer.types import Array, Tensor
 
 NORMALIZATIONS = ("imagenet", "vgg_face", "dlib", "unit", "per_plane")
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)  # 255 * (0.485, 0.456, 0.406)
@@ -30,7 +33,7 @@ class ImageNormalization(keras.layers.Layer):
     >>> ImageNormalization("unit")(tf.constant([[[[0.0], [255.0]]]]))  # -1 and 1
     """
 
-    def __init__(self, kind="unit", **kwargs):
+    def __init__(self, kind: str = "unit", **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         if kind not in NORMALIZATIONS:
             raise ValueError(
@@ -39,7 +42,7 @@ class ImageNormalization(keras.layers.Layer):
             )
         self.kind = kind
 
-    def call(self, images):
+    def call(self, images: Array) -> Any:
         images = tf.cast(images, tf.float32)
         if self.kind == "unit":
             return images / 127.5 - 1.0
@@ -54,7 +57,7 @@ class ImageNormalization(keras.layers.Layer):
         mean, variance = tf.nn.moments(images, [1, 2], keepdims=True)
         return (images - mean) / tf.maximum(tf.sqrt(variance), 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "kind": self.kind}
 
 
@@ -73,8 +76,8 @@ class UnitLength(keras.layers.Layer):
     >>> UnitLength()(tf.constant([[3.0, 4.0]]))  # [[0.6, 0.8]]
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
 
-    def call(self, embeddings):
+    def call(self, embeddings: Tensor) -> Any:
         return unit(embeddings)

@@ -1,5 +1,7 @@
 """The sum of two maps of unlike sizes."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -15,11 +17,11 @@ class PaddedSum(keras.layers.Layer):
     TensorShape([1, 2, 2, 3])
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         sizes = [max(pair) for pair in zip(*(x.shape[1:] for x in inputs), strict=True)]
         return tf.add_n([_filled(x, sizes) for x in inputs])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple:
         first, second = input_shape
         return (first[0], *map(max, zip(first[1:], second[1:], strict=True)))
 

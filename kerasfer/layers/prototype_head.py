@@ -1,10 +1,13 @@
 """ReMoP's two classifiers and their mixture."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from kerasfer._compat import add_state
 from kerasfer.losses.margin import unit
+from kerasfer.types import Tensor
 
 SIMILARITIES = ("dot", "distance", "cosine")
 
@@ -53,13 +56,13 @@ class PrototypeHead(keras.layers.Layer):
 
     def __init__(
         self,
-        num_classes,
-        beta=0.5,
-        similarity="dot",
-        mixture="logits",
-        ready=True,
-        **kwargs,
-    ):
+        num_classes: int,
+        beta: float = 0.5,
+        similarity: str = "dot",
+        mixture: str = "logits",
+        ready: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         known = similarity in SIMILARITIES and mixture in ("logits", "probs")
         if not known or not 0 <= beta <= 1:
@@ -72,7 +75,7 @@ class PrototypeHead(keras.layers.Layer):
         self.similarity, self.mixture = similarity, mixture
         self.starts_ready = ready
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         width = input_shape[0][-1]
         self.prototypes = self.add_weight(
             name="prototypes",
@@ -83,7 +86,7 @@ class PrototypeHead(keras.layers.Layer):
         self.ready = add_state(self, "ready", (), start)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         embedding, logits = inputs
         similarity = self._similarity(tf.stop_gradient(embedding))
         linear, feature = tf.nn.softmax(logits), tf.nn.softmax(similarity)
@@ -97,12 +100,12 @@ class PrototypeHead(keras.layers.Layer):
         scores = (1.0 - share) * linear + share * similarity
         return {"probs": _distribution(scores), "scores": scores, **single}
 
-    def set_prototypes(self, values):
+    def set_prototypes(self, values: Tensor) -> None:
         """Sets the prototypes, (num_classes, width), and lets them take part."""
         self.prototypes.assign(values)
         self.ready.assign(1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,

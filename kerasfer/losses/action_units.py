@@ -2,8 +2,10 @@
 
 import tensorflow as tf
 
+from kerasfer.types import Tensor
 
-def action_unit_error(targets, outputs):
+
+def action_unit_error(targets: Tensor, outputs: dict[str, Tensor]) -> Tensor:
     """Mean squared error over the annotated units of each face.
 
         l_i = 1/|A_i| sum_{m in A_i} (a_im - p_im)^2,   between 0 and 1
@@ -26,7 +28,7 @@ def action_unit_error(targets, outputs):
     return _mean_over(annotated, tf.square(targets - outputs["probs"]))
 
 
-def action_unit_cross_entropy(targets, outputs):
+def action_unit_cross_entropy(targets: Tensor, outputs: dict[str, Tensor]) -> Tensor:
     """Mean binary cross-entropy over the annotated units of each face.
 
         l_i = -1/|A_i| sum_{m in A_i} a_im log s(z_im) + (1 - a_im) log(1 - s(z_im))

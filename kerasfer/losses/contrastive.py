@@ -4,11 +4,18 @@ import tensorflow as tf
 
 from kerasfer.losses.margin import unit
 from kerasfer.losses.reductions import gathered
+from kerasfer.types import Tensor
 
 _EXCLUDED = -1e9  # as a logit; finite, so that a row without candidates has a gradient
 
 
-def info_nce(view_1, view_2, mask, temperature=0.07, symmetric=True):
+def info_nce(
+    view_1: Tensor,
+    view_2: Tensor,
+    mask: Tensor,
+    temperature: float = 0.07,
+    symmetric: bool = True,
+) -> Tensor:
     """How hard it is to find a face's other view among those of all kept faces.
 
         l(u, v) = -log  exp(u.v / T) / sum_{w != u} exp(u.w / T)

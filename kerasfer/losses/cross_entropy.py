@@ -2,8 +2,10 @@
 
 import tensorflow as tf
 
+from kerasfer.types import Tensor
 
-def cross_entropy(labels, outputs):
+
+def cross_entropy(labels: Tensor, outputs: dict[str, Tensor]) -> Tensor:
     """Cross-entropy -sum_k y_k log softmax(z)_k, for hard or soft labels.
 
     The frame's default `supervised_loss`: any function of the same form can replace it.
@@ -26,7 +28,7 @@ def cross_entropy(labels, outputs):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
-def probability_error(targets, outputs):
+def probability_error(targets: Tensor, outputs: dict[str, Tensor]) -> Tensor:
     """Squared error of probabilities, averaged over classes (the Brier score over K).
 
         l = (1/K) sum_k (q_k - softmax(z)_k)^2,   between 0 and 2/K

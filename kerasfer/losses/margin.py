@@ -2,10 +2,12 @@
 
 import tensorflow as tf
 
+from kerasfer.types import Tensor
+
 _EPSILON = 1e-8  # on squared norms: a length below 1e-4 counts as 1e-4
 
 
-def unit_distances(embeddings, centroids):
+def unit_distances(embeddings: Tensor, centroids: Tensor) -> Tensor:
     """Distances D_k = || e/||e|| - c_k/||c_k|| || to class centroids, each in [0, 2].
 
     The gradient is finite everywhere, also at an embedding of zeros (which is at
@@ -25,7 +27,13 @@ def unit_distances(embeddings, centroids):
     return tf.sqrt(squared + 1e-12)
 
 
-def large_margin_loss(targets, embeddings, centroids, known=None, squared=False):
+def large_margin_loss(
+    targets: Tensor,
+    embeddings: Tensor,
+    centroids: Tensor,
+    known: Tensor | None = None,
+    squared: bool = False,
+) -> Tensor:
     """Distance to the own centroid less the mean distance to the others.
 
         L = D_y - 1/(K-1) sum_{k != y} D_k                  (hard label y)
@@ -74,7 +82,7 @@ def large_margin_loss(targets, embeddings, centroids, known=None, squared=False)
     return tf.reduce_sum(coefficients * distances, -1)
 
 
-def center_loss(labels, embeddings, centers):
+def center_loss(labels: Tensor, embeddings: Tensor, centers: Tensor) -> Tensor:
     """Squared distance of each embedding to the center of its class.
 
         L = || f - h_y ||^2
@@ -97,7 +105,9 @@ def center_loss(labels, embeddings, centers):
     return tf.reduce_sum(tf.square(tf.cast(embeddings, tf.float32) - own), -1)
 
 
-def island_loss(labels, embeddings, centers, pair_weight=10.0):
+def island_loss(
+    labels: Tensor, embeddings: Tensor, centers: Tensor, pair_weight: float = 10.0
+) -> Tensor:
     """Half the center loss, and a penalty on centers that point the same way.
 
         L = 1/2 || f - c_y ||^2 + lambda_1 sum_j sum_{k != j} (cos(c_j, c_k) + 1)
@@ -121,7 +131,7 @@ def island_loss(labels, embeddings, centers, pair_weight=10.0):
     return 0.5 * center_loss(labels, embeddings, centers) + pair_weight * pairs
 
 
-def island_penalty(centers):
+def island_penalty(centers: Tensor) -> Tensor:
     """sum_j sum_{k != j} (cos(c_j, c_k) + 1): 0 for two opposite centers.
 
     At a perfect simplex K (K - 2); each pair counts twice, as printed. A center of zero
@@ -142,7 +152,7 @@ def island_penalty(centers):
     return tf.reduce_sum((cosines + 1.0) * others)
 
 
-def unit(vectors):
+def unit(vectors: Tensor) -> Tensor:
     """Rows scaled to length 1, float32; a length below 1e-4 counts as 1e-4.
 
     >>> unit([[3.0, 4.0], [0.0, 0.0]])  # [[0.6, 0.8], [0, 0]]

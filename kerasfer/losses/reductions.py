@@ -4,15 +4,19 @@ Both are means over one replica's part of the batch, scaled so that their averag
 replicas is the mean over the global batch; the frame divides by the replica count.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
+from kerasfer.types import Tensor
 
-def num_replicas():
+
+def num_replicas() -> int:
     """Number of devices that share the batch, 1 without a `tf.distribute` strategy."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def all_reduce_sum(value):
+def all_reduce_sum(value: Any) -> Tensor:
     """Sum of a tensor over replicas; the tensor itself where there is one."""
     if num_replicas() == 1:
         return value
@@ -20,12 +24,12 @@ def all_reduce_sum(value):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def all_reduce_mean(value):
+def all_reduce_mean(value: Any) -> Tensor:
     """Mean of a tensor over replicas; the tensor itself where there is one."""
     return all_reduce_sum(value) / float(num_replicas())
 
 
-def gathered(value):
+def gathered(value: Any) -> Tensor:
     """The rows of all replicas, and the slice of them that is this replica's.
 
     Gradients flow back to the replica that a row came from.
@@ -50,7 +54,7 @@ def gathered(value):
     return rows, slice(start, start + batch)
 
 
-def batch_mean(values):
+def batch_mean(values: Tensor) -> Tensor:
     """Mean over the whole batch: in FixMatch, masked images count as zero.
 
     Args:
@@ -65,7 +69,7 @@ def batch_mean(values):
     return tf.reduce_mean(values)
 
 
-def masked_mean(values, mask):
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean over the kept entries of all replicas; 0 (with zero gradient) if none is.
 
     Args:

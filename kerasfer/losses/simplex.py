@@ -3,11 +3,12 @@
 import tensorflow as tf
 
 from kerasfer.losses.margin import unit
+from kerasfer.types import Tensor
 
 FORMS = ("code", "paper")
 
 
-def simplex_etf_penalty(centers, form="code"):
+def simplex_etf_penalty(centers: Tensor, form: str = "code") -> Tensor:
     """Distance of the centered class directions from a simplex equiangular tight frame.
 
         g_k = (h_k - mean h) / || h_k - mean h ||

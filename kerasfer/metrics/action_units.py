@@ -1,11 +1,15 @@
 """Metrics of action units: classes that do not exclude each other."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerasfer.action_units import REDUCED_SET
 from kerasfer.metrics.counting import CountingMetric
+from kerasfer.types import Array, Tensor
 
 _PRESENT = 0.5  # of an annotated intensity: from here on the unit is there
 NOT_ANNOTATED = -1.0
@@ -44,13 +48,13 @@ class PerAUF1(CountingMetric):
 
     def __init__(
         self,
-        num_aus,
-        names=None,
-        threshold=0.5,
-        mask_value=NOT_ANNOTATED,
-        name="per_au_f1",
-        **kwargs,
-    ):
+        num_aus: int,
+        names: Sequence[str] | None = None,
+        threshold: float = 0.5,
+        mask_value: float = NOT_ANNOTATED,
+        name: str = "per_au_f1",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.num_aus, self.mask_value = num_aus, mask_value
         self.names = tuple(names or (f"AU_{m}" for m in range(num_aus)))
@@ -66,7 +70,9 @@ class PerAUF1(CountingMetric):
         self.present = self.counts_of("present", (num_aus,))
         self.predicted = self.counts_of("predicted", (num_aus,))
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None
+    ) -> None:
         y_true = tf.cast(y_true, tf.float32)
         annotated = tf.cast(y_true != self.mask_value, tf.float32)
         if sample_weight is not None:
@@ -79,7 +85,7 @@ class PerAUF1(CountingMetric):
         self.present.assign_add(tf.reduce_sum(present, 0))
         self.predicted.assign_add(tf.reduce_sum(predicted, 0))
 
-    def result(self):
+    def result(self) -> Any:
         either = tf.convert_to_tensor(self.present) + self.predicted
         defined = tf.cast(either > 0, tf.float32)
         scores = tf.math.divide_no_nan(2.0 * tf.convert_to_tensor(self.hits), either)
@@ -93,7 +99,7 @@ class PerAUF1(CountingMetric):
             )
         return result
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "num_aus": self.num_aus,
@@ -103,7 +109,12 @@ class PerAUF1(CountingMetric):
         }
 
 
-def fitted_thresholds(y_true, y_pred, default=0.5, mask_value=NOT_ANNOTATED):
+def fitted_thresholds(
+    y_true: Tensor,
+    y_pred: Tensor,
+    default: float = 0.5,
+    mask_value: float = NOT_ANNOTATED,
+) -> Array:
     """The threshold of each action unit with the largest F1, on validation data.
 
     Among equally good ones the highest; halfway to the next lower score, so that a

@@ -1,9 +1,12 @@
 """Metrics of expressions: classes that exclude each other."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from kerasfer.metrics.counting import CountingMetric
+from kerasfer.types import Tensor
 
 
 @keras.saving.register_keras_serializable("kerasfer")
@@ -26,12 +29,16 @@ class ConfusionMatrix(CountingMetric):
     >>> matrix.result()  # [[1, 0], [1, 0]]
     """
 
-    def __init__(self, num_classes, name="confusion_matrix", **kwargs):
+    def __init__(
+        self, num_classes: int, name: str = "confusion_matrix", **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.num_classes = num_classes
         self.counts = self.counts_of("counts", (num_classes, num_classes))
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None
+    ) -> None:
         y_true = tf.reshape(tf.cast(y_true, tf.int32), [-1])
         y_pred = tf.argmax(y_pred, -1, output_type=tf.int32)
         weights = tf.ones_like(y_true, tf.float32)
@@ -42,10 +49,10 @@ class ConfusionMatrix(CountingMetric):
         columns = tf.one_hot(y_pred, self.num_classes)
         self.counts.assign_add(tf.matmul(rows, columns, transpose_a=True))
 
-    def result(self):
+    def result(self) -> Any:
         return tf.convert_to_tensor(self.counts)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "num_classes": self.num_classes}
 
 
@@ -63,10 +70,12 @@ class MeanClassAccuracy(ConfusionMatrix):
     0.8333333
     """
 
-    def __init__(self, num_classes, name="mean_class_accuracy", **kwargs):
+    def __init__(
+        self, num_classes: int, name: str = "mean_class_accuracy", **kwargs: Any
+    ) -> None:
         super().__init__(num_classes, name=name, **kwargs)
 
-    def result(self):
+    def result(self) -> Any:
         return _mean_class_accuracy(tf.convert_to_tensor(self.counts))
 
 
@@ -84,10 +93,10 @@ class MacroF1(ConfusionMatrix):
     0.33333334
     """
 
-    def __init__(self, num_classes, name="macro_f1", **kwargs):
+    def __init__(self, num_classes: int, name: str = "macro_f1", **kwargs: Any) -> None:
         super().__init__(num_classes, name=name, **kwargs)
 
-    def result(self):
+    def result(self) -> Any:
         return _macro_f1(tf.convert_to_tensor(self.counts))
 
 
@@ -103,10 +112,12 @@ class PredictionScores(ConfusionMatrix):
     >>> metric.result()  # feature_accuracy 0.5, feature_mean_class_accuracy 0.5, ...
     """
 
-    def __init__(self, num_classes, name="prediction", **kwargs):
+    def __init__(
+        self, num_classes: int, name: str = "prediction", **kwargs: Any
+    ) -> None:
         super().__init__(num_classes, name=name, **kwargs)
 
-    def result(self):
+    def result(self) -> Any:
         counts = tf.convert_to_tensor(self.counts)
         right, total = tf.linalg.trace(counts), tf.reduce_sum(counts)
         return {

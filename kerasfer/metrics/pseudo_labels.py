@@ -1,8 +1,11 @@
 """How good pseudo-labels are."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.metrics.counting import CountingMetric
+from kerasfer.types import Tensor
 
 
 class PseudoLabelQuality(CountingMetric):
@@ -22,7 +25,9 @@ class PseudoLabelQuality(CountingMetric):
 
     num_bins = 20  # of confidences in [0, 1]
 
-    def __init__(self, num_classes, name="pseudo_label_quality", **kwargs):
+    def __init__(
+        self, num_classes: int, name: str = "pseudo_label_quality", **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
         # True class by pseudo-label, of faces whose class is known.
         self.kept = self.counts_of("kept", (num_classes, num_classes))
@@ -35,7 +40,13 @@ class PseudoLabelQuality(CountingMetric):
         self.faces = self.counts_of("faces", shape)
         self.right = self.counts_of("right", shape)
 
-    def update_state(self, pseudo_labels, mask, labels, confidence=None):
+    def update_state(
+        self,
+        pseudo_labels: Tensor,
+        mask: Tensor,
+        labels: Tensor,
+        confidence: Tensor | None = None,
+    ) -> None:
         """Counts a batch.
 
         Args:
@@ -59,7 +70,7 @@ class PseudoLabelQuality(CountingMetric):
             self.faces.assign_add(tf.matmul(pseudo, bins, transpose_a=True))
             self.right.assign_add(tf.matmul(pseudo * true, bins, transpose_a=True))
 
-    def result(self):
+    def result(self) -> Any:
         kept = tf.convert_to_tensor(self.kept)
         passed = tf.reduce_sum(tf.convert_to_tensor(self.passed))
         unsure = tf.reduce_sum(tf.convert_to_tensor(self.unsure))
@@ -70,7 +81,7 @@ class PseudoLabelQuality(CountingMetric):
             ),
         }
 
-    def per_class(self):
+    def per_class(self) -> dict:
         """Counts and rates per class, each float32 (num_classes,).
 
         Passed, unsure: how many faces were given the class with and without passing,
@@ -94,7 +105,7 @@ class PseudoLabelQuality(CountingMetric):
             "recall": tf.math.divide_no_nan(right, seen) + unknown,
         }
 
-    def confidences(self):
+    def confidences(self) -> Tensor:
         """Histograms of confidence by pseudo-label, float32 (num_classes, num_bins).
 
         "faces": how many were given the class with a confidence in the bin; "right":
@@ -108,7 +119,7 @@ class PseudoLabelQuality(CountingMetric):
         }
 
 
-def confidence_edges():
+def confidence_edges() -> list[float]:
     """The lower edges of the bins of `PseudoLabelQuality.confidences`.
 
     >>> confidence_edges()[:3]

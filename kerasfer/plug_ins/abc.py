@@ -1,5 +1,8 @@
 """ABC: auxiliary balanced classifier (Lee et al., NeurIPS 2021)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +10,8 @@ from kerasfer.losses import batch_mean
 from kerasfer.training.class_counts import checked_counts
 from kerasfer.training.fit import CLASSES
 from kerasfer.training.plug_in import PlugIn
+from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Tensor
 
 
 class ABC(PlugIn):
@@ -41,14 +46,16 @@ class ABC(PlugIn):
     views = ("weak", "strong", "strong_2", "uniform_labeled", "uniform_unlabeled")
     loss_weights = {"abc_labeled": 1.0, "abc_unlabeled": 1.0}
 
-    def __init__(self, class_counts, threshold=0.95, **kwargs):
+    def __init__(
+        self, class_counts: Sequence[float], threshold: float = 0.95, **kwargs: Any
+    ) -> None:
         super().__init__(**{"name": "abc", **kwargs})
         counts = checked_counts(class_counts)
         self.acceptance = (counts.min() / counts).astype("float32")
         self.threshold = threshold
         self.head = keras.layers.Dense(len(counts), dtype="float32", name="abc_logits")
 
-    def attach(self, classifier):
+    def attach(self, classifier: Classifier) -> Classifier:
         checked_counts(self.acceptance, classifier)
         logits = self.head(classifier.output["embedding"])
         probs = keras.layers.Activation("softmax", dtype="float32", name="abc_probs")
@@ -60,7 +67,7 @@ class ABC(PlugIn):
         }
         return keras.Model(classifier.input, outputs, name=classifier.name)
 
-    def losses_of(self, step):
+    def losses_of(self, step: Step) -> dict[str, Tensor]:
         acceptance = tf.constant(self.acceptance)
         of_class = tf.gather(acceptance, step.labels)
         kept = tf.cast(step.batch["uniform_labeled"] < of_class, tf.float32)

@@ -1,5 +1,8 @@
 """Adsh: adaptive thresholds for class-imbalanced data (Guo and Li, ICML 2022)."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,6 +12,7 @@ from kerasfer.training.class_counts import checked_counts
 from kerasfer.training.fit import CLASSES, HARD_LABELS
 from kerasfer.training.own_outputs import confidences
 from kerasfer.training.plug_in import PlugIn
+from kerasfer.types import Classifier, Dataset, Tensor
 
 
 class Adsh(PlugIn):
@@ -40,7 +44,9 @@ class Adsh(PlugIn):
 
     needs = (CLASSES, HARD_LABELS)
 
-    def __init__(self, class_counts, threshold=0.95, **kwargs):
+    def __init__(
+        self, class_counts: Sequence[float], threshold: float = 0.95, **kwargs: Any
+    ) -> None:
         super().__init__(**{"name": "adsh", "dtype": "float32", **kwargs})
         counts = checked_counts(class_counts)
         if not 0 < threshold <= 1:
@@ -51,19 +57,23 @@ class Adsh(PlugIn):
         self.epochs = add_state(self, "epochs", ())
         self.built = True
 
-    def attach(self, classifier):
+    def attach(self, classifier: Classifier) -> Classifier:
         checked_counts(np.ones(self.thresholds.shape[0]), classifier)
         return classifier
 
-    def select(self, weak, rule, scores):
+    def select(
+        self, weak: dict[str, Tensor], rule: Callable[..., Any], scores: Tensor
+    ) -> tuple[Tensor, Tensor]:
         ratios = tf.stop_gradient(scores) / tf.convert_to_tensor(self.thresholds)
         labels = tf.argmax(ratios, -1, output_type=tf.int32)
         return labels, tf.cast(tf.reduce_max(ratios, -1) >= 1.0, tf.float32)
 
-    def adjust_thresholds(self, thresholds):
+    def adjust_thresholds(self, thresholds: Tensor) -> Tensor:
         return tf.convert_to_tensor(self.thresholds)
 
-    def epoch_end(self, model, labeled, unlabeled):
+    def epoch_end(
+        self, model: Any, labeled: Dataset, unlabeled: Dataset | None
+    ) -> None:
         """Measures the thresholds, from the end of the second epoch on."""
         self.epochs.assign(tf.convert_to_tensor(self.epochs) + 1.0)
         if tf.convert_to_tensor(self.epochs) < 2.0:
@@ -87,7 +97,9 @@ class Adsh(PlugIn):
         )
 
 
-def adaptive_thresholds(probs, thresholds, largest, threshold):
+def adaptive_thresholds(
+    probs: Tensor, thresholds: Tensor, largest: int, threshold: float
+) -> Tensor:
     """The thresholds that predictions ask for.
 
     Args:

@@ -1,6 +1,8 @@
 """InPL: pseudo-labelling the inliers first (Yu et al., ICLR 2023)."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +12,8 @@ from kerasfer._compat import add_state
 from kerasfer.losses.reductions import all_reduce_mean
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.plug_in import PlugIn
+from kerasfer.training.step import Step
+from kerasfer.types import Dataset, Tensor
 
 _LOG = logging.getLogger(__name__)
 _NOTHING = -1e9  # an energy that no face is below
@@ -46,17 +50,17 @@ class InPL(PlugIn):
     >>> model = FixMatch(classifier, plug_ins=(InPL(7),))  # doctest: +SKIP
     """
 
-    needs = (CLASSES, HARD_LABELS)
+    needs: tuple[str, ...] = (CLASSES, HARD_LABELS)
 
     def __init__(
         self,
-        num_classes,
-        cutoff="calibrated",
-        quantile=0.2,
-        margin=0.0,
-        momentum=0.999,
-        **kwargs,
-    ):
+        num_classes: int,
+        cutoff: float | str = "calibrated",
+        quantile: float = 0.2,
+        margin: float = 0.0,
+        momentum: float = 0.999,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "inpl", "dtype": "float32", **kwargs})
         if not (0 <= quantile < 1 and margin >= 0 and 0 <= momentum < 1):
             raise ValueError(
@@ -74,47 +78,51 @@ class InPL(PlugIn):
         self.predicted = add_state(self, "predicted", (num_classes,), uniform)
         self.built = True
 
-    def select(self, weak, rule, scores):
+    def select(
+        self, weak: dict[str, Tensor], rule: Callable[..., Any], scores: Tensor
+    ) -> tuple[Tensor, Tensor]:
         passes = energy(weak["logits"]) <= tf.convert_to_tensor(self.cutoff)
         labels = tf.argmax(scores, -1, output_type=tf.int32)
         return labels, tf.stop_gradient(tf.cast(passes, tf.float32))
 
-    def adjust_thresholds(self, thresholds):
+    def adjust_thresholds(self, thresholds: Tensor) -> Tensor:
         return None  # it looks at energies
 
-    def adjust_logits(self, logits):
+    def adjust_logits(self, logits: Tensor) -> Tensor:
         if self.margin == 0:
             return logits
         return logits + self.margin * tf.math.log(tf.convert_to_tensor(self.predicted))
 
-    def updates_of(self, step):
+    def updates_of(self, step: Step) -> tuple:
         mean = tf.reduce_mean(step.outputs["weak"]["probs"], 0)
         mean = all_reduce_mean(tf.stop_gradient(mean))
         kept = self.momentum * tf.convert_to_tensor(self.predicted)
         return ((self.predicted, kept + (1.0 - self.momentum) * mean),)
 
-    def epoch_end(self, model, labeled, unlabeled):
+    def epoch_end(
+        self, model: Any, labeled: Dataset, unlabeled: Dataset | None
+    ) -> None:
         """Calibrates tau_e, or warns where it lets nothing pass."""
         energies, right = [], []
         for images, labels in labeled:
             outputs = model.infer_own(images, averaged=False)
             energies.append(energy(outputs["logits"]))
             right.append(np.argmax(outputs["probs"], -1) == labels)
-        energies, right = np.concatenate(energies), np.concatenate(right)
-        if self.calibrated and right.any():
-            self.cutoff.assign(np.quantile(energies[right], 1.0 - self.quantile))
+        found, hits = np.concatenate(energies), np.concatenate(right)
+        if self.calibrated and hits.any():
+            self.cutoff.assign(np.quantile(found[hits], 1.0 - self.quantile))
         cutoff = float(tf.convert_to_tensor(self.cutoff))
-        if not (energies <= cutoff).any():
+        if not (found <= cutoff).any():
             _LOG.warning(
                 "No labelled face has an energy of %.2f or less (the lowest is %.2f): "
                 "no pseudo-label passes, and training is supervised. Raise `cutoff`, "
                 'or use cutoff="calibrated".',
                 cutoff,
-                energies.min(),
+                found.min(),
             )
 
 
-def energy(logits):
+def energy(logits: Tensor) -> Tensor:
     """-logsumexp(z), float (batch,): low where some logit is high.
 
     >>> energy([[0.0, 0.0]])  # [-log 2]

@@ -1,5 +1,7 @@
 """ReMoP: regularised mixture of predictions (IJCAI 2025)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -9,6 +11,8 @@ from kerasfer.metrics import MacroF1, PredictionScores
 from kerasfer.training.conventions import choose
 from kerasfer.training.fit import CLASSES
 from kerasfer.training.plug_in import PlugIn
+from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Dataset, Tensor
 
 CONVENTIONS = {
     "code": {
@@ -108,17 +112,17 @@ class ReMoP(PlugIn):
 
     def __init__(
         self,
-        num_classes,
-        beta=0.5,
-        convention="code",
-        similarity=None,
-        mixture=None,
-        penalty=None,
-        center=None,
-        unlabeled_factor=None,
-        center_init="normal",
-        **kwargs,
-    ):
+        num_classes: int,
+        beta: float = 0.5,
+        convention: str = "code",
+        similarity: str | None = None,
+        mixture: str | None = None,
+        penalty: str | None = None,
+        center: str | None = None,
+        unlabeled_factor: float | None = None,
+        center_init: str = "normal",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"name": "remop", **kwargs})
         chosen = choose(
             convention,
@@ -152,7 +156,7 @@ class ReMoP(PlugIn):
             MacroF1(num_classes, f"{name}_pseudo_f1") for name in _PREDICTIONS
         ]
 
-    def attach(self, classifier):
+    def attach(self, classifier: Classifier) -> Classifier:
         num_classes = classifier.output["logits"].shape[-1]
         if num_classes != self.head.num_classes:
             raise ValueError(
@@ -169,7 +173,7 @@ class ReMoP(PlugIn):
             classifier.input, {**classifier.output, **mixed}, name=classifier.name
         )
 
-    def factors_on(self, scheme):
+    def factors_on(self, scheme: Any) -> dict[str, float]:
         if self.unlabeled_factor is not None:
             return {"unlabeled": self.unlabeled_factor}
         # The authors' FixMatch has it; their Ada-CM has the weight of its own paper.
@@ -177,10 +181,10 @@ class ReMoP(PlugIn):
         return {"unlabeled": self.fixmatch_factor} if is_fixmatch else {}
 
     @property
-    def not_averaged(self):
+    def not_averaged(self) -> tuple:
         return (self.head.prototypes, self.head.ready)
 
-    def losses_of(self, step):
+    def losses_of(self, step: Step) -> dict[str, Tensor]:
         prototypes = tf.convert_to_tensor(self.head.prototypes)
         ready = tf.convert_to_tensor(self.head.ready)
         labeled = center_loss(
@@ -193,21 +197,24 @@ class ReMoP(PlugIn):
             "simplex": ready * simplex_etf_penalty(prototypes, self.penalty),
         }
 
-    def observe_training(self, step, audit_labels):
+    def observe_training(self, step: Step, audit_labels: Tensor) -> None:
         self._observe(self.train_metrics, audit_labels, step.outputs["weak"])
 
-    def observe_test(self, labels, outputs):
+    def observe_test(self, labels: Tensor, outputs: dict[str, Tensor]) -> None:
         self._observe(self.test_metrics, labels, outputs)
 
     @property
-    def needs_epoch_update(self):
+    def needs_epoch_update(self) -> bool:
         return self.center_init == "labeled_mean"
 
-    def epoch_end(self, model, labeled, unlabeled):
+    def epoch_end(
+        self, model: Any, labeled: Dataset, unlabeled: Dataset | None
+    ) -> None:
         """Sets the prototypes to class means, once, if they are to start there."""
         if tf.convert_to_tensor(self.head.ready) == 1.0:
             return
-        sums, counts = 0.0, 0.0
+        sums: Any = 0.0
+        counts: Any = 0.0
         for images, labels in labeled:
             embeddings = model.infer_own(images)["embedding"]
             one_hot = tf.one_hot(labels, self.head.num_classes)

@@ -1,6 +1,7 @@
 """Ada-CM (Li et al., CVPR 2022)."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -13,6 +14,7 @@ from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.own_outputs import confidences
 from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Dataset, Tensor
 
 _MEANS = {"batch": lambda v, mask: batch_mean(v * mask), "subset": masked_mean}
 CONVENTIONS = {
@@ -89,18 +91,18 @@ class AdaCM(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        convention="code",
-        floor=None,
-        scale=0.97,
-        growth=math.e,
-        initial=0.8,
-        unlabeled_mean=None,
-        symmetric=None,
-        temperature=0.07,
-        contrastive_ramp=0.0,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        convention: str = "code",
+        floor: float | None = None,
+        scale: float = 0.97,
+        growth: float = math.e,
+        initial: float = 0.8,
+        unlabeled_mean: str | None = None,
+        symmetric: bool | None = None,
+        temperature: float = 0.07,
+        contrastive_ramp: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, **kwargs)
         chosen = choose(
             convention,
@@ -128,7 +130,7 @@ class AdaCM(SemiSupervisedModel):
             name="margin",
         )
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),
@@ -161,7 +163,7 @@ class AdaCM(SemiSupervisedModel):
         }
         return Step(losses, labels, outputs, pseudo)
 
-    def epoch_end(self, labeled, unlabeled):
+    def epoch_end(self, labeled: Dataset, unlabeled: Dataset | None) -> None:
         """Measures the confidence of right predictions on all labelled faces."""
         num_classes = self.margin.margins.shape[0]
         sums, counts = tf.zeros(num_classes), tf.zeros(num_classes)
@@ -175,10 +177,10 @@ class AdaCM(SemiSupervisedModel):
             counts += tf.reduce_sum(one_hot, 0)
         self.margin.measure(sums, counts)
 
-    def thresholds(self):
+    def thresholds(self) -> Tensor | float | None:
         """T_c of all classes, float32 (num_classes,)."""
         return tf.convert_to_tensor(self.margin.margins)
 
-    def epoch_logs(self):
+    def epoch_logs(self) -> dict[str, float]:
         margins = tf.convert_to_tensor(self.margin.margins).numpy()
         return {f"margin_{k}": float(value) for k, value in enumerate(margins)}

@@ -1,5 +1,8 @@
 """CPE: complementary experts (Ma et al., AAAI 2024)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,6 +15,7 @@ from kerasfer.training.class_counts import checked_counts
 from kerasfer.training.feature_map import feature_map_of
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Classifier, Tensor
 
 _PARTS = ("head", "medium", "tail")
 _TEST_EXPERT = 1
@@ -63,13 +67,13 @@ class CPE(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        class_counts,
-        threshold=0.95,
-        adjustments=(0.0, 2.0, 4.0),
-        cuts=(2, 4),
-        **kwargs,
-    ):
+        classifier: Classifier,
+        class_counts: Sequence[float],
+        threshold: float = 0.95,
+        adjustments: Sequence[float] = (0.0, 2.0, 4.0),
+        cuts: Sequence[int] = (2, 4),
+        **kwargs: Any,
+    ) -> None:
         counts = checked_counts(class_counts, classifier)
         super().__init__(with_experts(classifier), **kwargs)
         require_at_least(0, threshold=threshold)
@@ -81,7 +85,7 @@ class CPE(SemiSupervisedModel):
         # Which parts learn from a pseudo-label: (part, class).
         self.parts = np.stack([ranks >= cut for cut in (0, *cuts)]).astype("float32")
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),
@@ -113,7 +117,7 @@ class CPE(SemiSupervisedModel):
         return tf.math.divide_no_nan(tf.reduce_sum(terms * loss), count)
 
 
-def with_experts(classifier):
+def with_experts(classifier: Classifier) -> Classifier:
     """The classifier with three experts on three normalised maps.
 
     Outputs "expert_logits" (batch, 3 experts, 3 parts, num_classes), "embedding",

@@ -1,5 +1,7 @@
 """FixMatch (Sohn et al., NeurIPS 2020)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
@@ -7,6 +9,7 @@ from kerasfer.training.checks import require_at_least
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Tensor
 
 
 class FixMatch(SemiSupervisedModel):
@@ -36,12 +39,14 @@ class FixMatch(SemiSupervisedModel):
     offers = (CLASSES, HARD_LABELS, SHIFTED_LOGITS)
     loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
 
-    def __init__(self, classifier, threshold=0.95, **kwargs):
+    def __init__(
+        self, classifier: Classifier, threshold: float = 0.95, **kwargs: Any
+    ) -> None:
         super().__init__(classifier, **kwargs)
         require_at_least(0, threshold=threshold)
         self.threshold = threshold
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),

@@ -1,5 +1,7 @@
 """FlexMatch (Zhang et al., NeurIPS 2021)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.layers import LabelMemory
@@ -10,6 +12,7 @@ from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.own_outputs import confidences
 from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Tensor
 
 
 class FlexMatch(SemiSupervisedModel):
@@ -47,15 +50,20 @@ class FlexMatch(SemiSupervisedModel):
     loss_weights = {"supervised": 1.0, "unlabeled": 1.0}
 
     def __init__(
-        self, classifier, num_unlabeled, threshold=0.95, warm_up=True, **kwargs
-    ):
+        self,
+        classifier: Classifier,
+        num_unlabeled: int,
+        threshold: float = 0.95,
+        warm_up: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, **kwargs)
         require_at_least(0, threshold=threshold)
         self.threshold, self.warm_up = threshold, warm_up
         num_classes = self.classifier.output["probs"].shape[-1]
         self.memory = LabelMemory(num_unlabeled, num_classes, name="memory")
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),
@@ -75,7 +83,7 @@ class FlexMatch(SemiSupervisedModel):
         updates = self.memory.remembering(batch["index"], guesses, confident)
         return Step(losses, labels, outputs, pseudo, updates)
 
-    def thresholds(self):
+    def thresholds(self) -> Tensor | float | None:
         """T_c of all classes, float32 (num_classes,)."""
         counts = tf.convert_to_tensor(self.memory.counts)
         most = tf.reduce_max(counts)

@@ -1,5 +1,7 @@
 """FreeMatch (Wang et al., ICLR 2023)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -15,6 +17,7 @@ from kerasfer.training import (
     all_reduce_mean,
     confidences,
 )
+from kerasfer.types import Classifier, Tensor
 
 
 class FreeMatch(SemiSupervisedModel):
@@ -55,7 +58,9 @@ class FreeMatch(SemiSupervisedModel):
     offers = (CLASSES, HARD_LABELS, SHIFTED_LOGITS)
     loss_weights = {"supervised": 1.0, "unlabeled": 1.0, "fairness": 0.01}
 
-    def __init__(self, classifier, momentum=0.999, **kwargs):
+    def __init__(
+        self, classifier: Classifier, momentum: float = 0.999, **kwargs: Any
+    ) -> None:
         super().__init__(classifier, **kwargs)
         if not 0 <= momentum < 1:
             raise ValueError(f"`momentum` must be in [0, 1). Received: {momentum}.")
@@ -66,7 +71,7 @@ class FreeMatch(SemiSupervisedModel):
         self.predicted = add_state(self, "predicted", (num_classes,), uniform)
         self.histogram = add_state(self, "histogram", (num_classes,), uniform)
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),
@@ -91,7 +96,7 @@ class FreeMatch(SemiSupervisedModel):
         )
         return Step(losses, labels, outputs, pseudo, updates)
 
-    def thresholds(self):
+    def thresholds(self) -> Tensor | float | None:
         """tau_c of all classes, float32 (num_classes,)."""
         return _by_class(*map(tf.convert_to_tensor, (self.confidence, self.predicted)))
 
@@ -115,7 +120,9 @@ def _by_class(confidence, predicted):
     return confidence * predicted / tf.reduce_max(predicted)
 
 
-def fairness(logits, mask, predicted, histogram):
+def fairness(
+    logits: Tensor, mask: Tensor, predicted: Tensor, histogram: Tensor
+) -> Tensor:
     """sum_c S(p / h)_c log(S(p' / h')_c + 1e-12), over the faces that pass.
 
     Args:

@@ -1,5 +1,7 @@
 """Large margin on labelled and self-labelled faces (Racoviteanu et al., BMVC 2019)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.layers import ClassMargin
@@ -10,6 +12,7 @@ from kerasfer.training.fit import CLASSES, HARD_LABELS, check_fit
 from kerasfer.training.margin_update import update_margin
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Dataset, Tensor
 
 
 class LargeMargin(SemiSupervisedModel):
@@ -57,16 +60,16 @@ class LargeMargin(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        margin_loss="large_margin",
-        unlabeled=True,
-        margin_weight=BALANCED,
-        final_weight=1.0,
-        centroid_rate=0.5,
-        pair_weight=10.0,
-        squared=False,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        margin_loss: str = "large_margin",
+        unlabeled: bool = True,
+        margin_weight: float | str = BALANCED,
+        final_weight: float = 1.0,
+        centroid_rate: float = 0.5,
+        pair_weight: float = 10.0,
+        squared: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, **kwargs)
         self.unlabeled = unlabeled
         if not unlabeled:
@@ -85,10 +88,10 @@ class LargeMargin(SemiSupervisedModel):
         )
 
     @property
-    def views(self):
+    def views(self) -> tuple[str, ...]:
         return ("weak",) if self.unlabeled else ()
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {"image": self.forward(batch["image"])}
         embeddings, classes = outputs["image"]["embedding"], tf.cast(labels, tf.int32)
         counted, pseudo = tf.ones_like(labels, tf.float32), None
@@ -107,13 +110,13 @@ class LargeMargin(SemiSupervisedModel):
         updates = self.margin.moved(embeddings, classes, counted)
         return Step(losses, labels, outputs, pseudo, updates)
 
-    def select(self, scores, thresholds):
+    def select(self, scores: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         return most_probable(scores)
 
-    def epoch_end(self, labeled, unlabeled):
+    def epoch_end(self, labeled: Dataset, unlabeled: Dataset | None) -> None:
         update_margin(self, labeled, _annotated_classes)
 
-    def epoch_logs(self):
+    def epoch_logs(self) -> dict[str, float]:
         return self.margin.logs(self.progress())
 
 

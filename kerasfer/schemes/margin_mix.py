@@ -1,5 +1,7 @@
 """Margin-Mix (Florea et al., ECCV 2020)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.layers import ClassCentroids
@@ -11,6 +13,7 @@ from kerasfer.training.class_means import summed_embeddings
 from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Classifier, Dataset, Tensor
 
 _CENTROID_IMAGES = ("labeled", "all")
 
@@ -71,15 +74,15 @@ class MarginMix(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        membership="softmax",
-        temperature=0.1,
-        sharpening=0.5,
-        ramp=0.8,
-        centroid_images="labeled",
-        centroid_momentum=1.0,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        membership: str = "softmax",
+        temperature: float = 0.1,
+        sharpening: float = 0.5,
+        ramp: float = 0.8,
+        centroid_images: str = "labeled",
+        centroid_momentum: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, **kwargs)
         _check_choices(membership, centroid_images)
         require_above(0, temperature=temperature, sharpening=sharpening)
@@ -92,7 +95,7 @@ class MarginMix(SemiSupervisedModel):
         num_classes = self.classifier.output["probs"].shape[-1]
         self.centroids = ClassCentroids(num_classes, width, name="centroids")
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         known = tf.convert_to_tensor(self.centroids.known)
         ready = tf.reduce_max(known)  # 0 until the first centroids
 
@@ -124,7 +127,7 @@ class MarginMix(SemiSupervisedModel):
         outputs["image"] = mixed.labeled[1]
         return Step(losses, labels, outputs, pseudo, updates)
 
-    def epoch_end(self, labeled, unlabeled):
+    def epoch_end(self, labeled: Dataset, unlabeled: Dataset | None) -> None:
         """Re-estimates the centroids over whole data sets, by the averaged weights."""
         num_classes = self.centroids.known.shape[0]
         parts = [

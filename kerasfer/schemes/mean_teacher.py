@@ -1,10 +1,13 @@
 """Mean Teacher (Tarvainen and Valpola, NIPS 2017)."""
 
+from typing import Any
+
 from kerasfer.losses import batch_mean, probability_error
 from kerasfer.schedules import linear_ramp, sigmoid_ramp
 from kerasfer.training.conventions import choose_preset
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Classifier, Tensor
 
 PRESETS = {
     "fer": {"ramp_shape": "linear", "ramp": 0.4, "loss_weights": {"unlabeled": 50.0}},
@@ -50,12 +53,12 @@ class MeanTeacher(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        preset="fer",
-        ramp_shape=None,
-        ramp=None,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        preset: str = "fer",
+        ramp_shape: str | None = None,
+        ramp: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         chosen = choose_preset(preset, PRESETS, ramp_shape=ramp_shape, ramp=ramp)
         super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         if self.ema_classifier is None or chosen["ramp_shape"] not in _RAMPS:
@@ -66,7 +69,7 @@ class MeanTeacher(SemiSupervisedModel):
             )
         self.ramp_shape, self.ramp = _RAMPS[chosen["ramp_shape"]], chosen["ramp"]
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         teacher = self.ema_forward(batch["weak"])
         outputs = {
             "image": self.forward(batch["image"]),

@@ -1,5 +1,8 @@
 """MEK: mine extra knowledge for imbalanced expressions (Zhang et al., NeurIPS 2023)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,6 +12,7 @@ from kerasfer.training.class_counts import checked_counts
 from kerasfer.training.feature_map import feature_map_of
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
+from kerasfer.types import Array, Classifier, Tensor
 
 
 class MEK(SemiSupervisedModel):
@@ -49,7 +53,13 @@ class MEK(SemiSupervisedModel):
 
     loss_weights = {"supervised": 1.0, "attention": 0.145}
 
-    def __init__(self, classifier, class_counts, smoothing=0.3, **kwargs):
+    def __init__(
+        self,
+        classifier: Classifier,
+        class_counts: Sequence[float],
+        smoothing: float = 0.3,
+        **kwargs: Any,
+    ) -> None:
         counts = checked_counts(class_counts, classifier)
         if not 0 <= smoothing < 1:
             raise ValueError(f"`smoothing` must be in [0, 1). Received: {smoothing}.")
@@ -60,7 +70,7 @@ class MEK(SemiSupervisedModel):
         self.class_weights = (inverse / inverse.mean()).astype("float32")
         self.soft_labels = rebalanced_labels(self.class_weights, smoothing)
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         mirrored = self.forward(tf.reverse(batch["image"], [2]))
         outputs = {"image": self.forward(batch["image"])}
         maps = self._attention(outputs["image"])
@@ -82,7 +92,7 @@ class MEK(SemiSupervisedModel):
         return tf.tensordot(feature_map, tf.stop_gradient(kernel), 1)
 
 
-def rebalanced_labels(class_weights, smoothing):
+def rebalanced_labels(class_weights: Array, smoothing: float) -> Array:
     """Row k: the soft label of class k, float32 (num_classes, num_classes).
 
     >>> rebalanced_labels(np.array([1.0, 1.0, 3.0]), 0.4)[0]  # [.6, .1, .3]

@@ -1,5 +1,7 @@
 """MixMatch (Berthelot et al., NeurIPS 2019)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean, probability_error
@@ -11,6 +13,7 @@ from kerasfer.training.conventions import choose_preset
 from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Classifier, Tensor
 
 PRESETS = {
     "fer": {
@@ -64,20 +67,20 @@ class MixMatch(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        preset="fer",
-        temperature=0.5,
-        ramp=None,
-        ramp_images=None,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        preset: str = "fer",
+        temperature: float = 0.5,
+        ramp: float | None = None,
+        ramp_images: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_images=ramp_images)
         super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         require_above(0, temperature=temperature)
         self.temperature = temperature
         self.ramp, self.ramp_images = chosen["ramp"], chosen["ramp_images"]
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {v: self.forward_weak(batch[v]) for v in ("weak", "weak_2")}
         guess = (outputs["weak"]["probs"] + outputs["weak_2"]["probs"]) / 2.0
         q = tf.stop_gradient(sharpen(guess, self.temperature))

@@ -1,11 +1,14 @@
 """Progressive Teacher (Jiang and Deng, TAFFC 2023), a reconstruction."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean, masked_mean, probability_error
 from kerasfer.schedules import linear_ramp
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Classifier, Tensor
 
 
 class ProgressiveTeacher(SemiSupervisedModel):
@@ -48,7 +51,14 @@ class ProgressiveTeacher(SemiSupervisedModel):
     views = ("weak", "weak_2")
     loss_weights = {"supervised": 1.0, "unlabeled": 50.0}
 
-    def __init__(self, classifier, drop=0.1, drop_ramp=0.4, ramp=0.4, **kwargs):
+    def __init__(
+        self,
+        classifier: Classifier,
+        drop: float = 0.1,
+        drop_ramp: float = 0.4,
+        ramp: float = 0.4,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, **kwargs)
         if not 0 <= drop < 1 or self.ema_classifier is None:
             raise ValueError(
@@ -57,7 +67,7 @@ class ProgressiveTeacher(SemiSupervisedModel):
             )
         self.drop, self.drop_ramp, self.ramp = drop, drop_ramp, ramp
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         teacher = self.ema_forward(batch["weak"])
         outputs = {
             "image": self.forward(batch["image"]),

@@ -2,6 +2,8 @@
 
 import functools
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,6 +16,7 @@ from kerasfer.targets.pseudo_labels import hard_pseudo_labels
 from kerasfer.training.margin_update import update_margin
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Classifier, Dataset, Tensor
 
 
 class PseudoEmotion(SemiSupervisedModel):
@@ -66,21 +69,21 @@ class PseudoEmotion(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        au_names=EMOTIONET,
-        table="emfacs",
-        norm="sqrt",
-        lowest_score=None,
-        margin_loss="large_margin",
-        unlabeled=True,
-        margin_weight=BALANCED,
-        final_weight=0.1,
-        centroid_rate=0.5,
-        pair_weight=10.0,
-        squared=False,
-        supervised_loss=action_unit_error,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        au_names: Sequence[str] = EMOTIONET,
+        table: str = "emfacs",
+        norm: str = "sqrt",
+        lowest_score: float | None = None,
+        margin_loss: str = "large_margin",
+        unlabeled: bool = True,
+        margin_weight: float | str = BALANCED,
+        final_weight: float = 0.1,
+        centroid_rate: float = 0.5,
+        pair_weight: float = 10.0,
+        squared: bool = False,
+        supervised_loss: Callable[..., Tensor] = action_unit_error,
+        **kwargs: Any,
+    ) -> None:
         emotions = emotions_of(table)
         super().__init__(
             classifier,
@@ -109,10 +112,10 @@ class PseudoEmotion(SemiSupervisedModel):
         )
 
     @property
-    def views(self):
+    def views(self) -> tuple[str, ...]:
         return ("weak",) if self.unlabeled else ()
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {"image": self.forward(batch["image"])}
         embeddings, pseudo = outputs["image"]["embedding"], None
         emotions, counted = self._emotions(outputs["image"])
@@ -132,10 +135,10 @@ class PseudoEmotion(SemiSupervisedModel):
         updates = self.margin.moved(embeddings, emotions, counted)
         return Step(losses, labels, outputs, pseudo, updates)
 
-    def epoch_end(self, labeled, unlabeled):
+    def epoch_end(self, labeled: Dataset, unlabeled: Dataset | None) -> None:
         update_margin(self, labeled, lambda _, outputs: self._emotions(outputs))
 
-    def epoch_logs(self):
+    def epoch_logs(self) -> dict[str, float]:
         return self.margin.logs(self.progress())
 
     def _emotions(self, outputs):

@@ -1,5 +1,7 @@
 """Pseudo-Label (Lee, ICML workshop 2013)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
@@ -9,6 +11,7 @@ from kerasfer.training.conventions import choose_preset
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Tensor
 
 PRESETS = {
     "fer": {"threshold": 0.95, "ramp": 0.4, "loss_weights": {}},
@@ -49,19 +52,19 @@ class PseudoLabel(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        preset="fer",
-        threshold=None,
-        ramp=None,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        preset: str = "fer",
+        threshold: float | None = None,
+        ramp: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         chosen = choose_preset(preset, PRESETS, threshold=threshold, ramp=ramp)
         super().__init__(classifier, preset_weights=chosen["loss_weights"], **kwargs)
         require_at_least(0, threshold=chosen["threshold"])
         require_within(0, 1, ramp=chosen["ramp"])
         self.threshold, self.ramp = chosen["threshold"], chosen["ramp"]
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),

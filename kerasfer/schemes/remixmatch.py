@@ -1,5 +1,8 @@
 """ReMixMatch (Berthelot et al., ICLR 2020)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -12,6 +15,7 @@ from kerasfer.training.conventions import choose_preset
 from kerasfer.training.mixed_forward import mixed_forward
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Array, Classifier, Tensor
 
 _WEIGHTS = {"unlabeled": 1.5, "anchor": 0.5, "rotation": 0.5}
 PRESETS = {
@@ -63,14 +67,14 @@ class ReMixMatch(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        preset="fer",
-        temperature=0.5,
-        class_distribution=None,
-        ramp=None,
-        ramp_images=None,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        preset: str = "fer",
+        temperature: float = 0.5,
+        class_distribution: Sequence[float] | None = None,
+        ramp: float | None = None,
+        ramp_images: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         chosen = choose_preset(preset, PRESETS, ramp=ramp, ramp_images=ramp_images)
         _check(classifier, temperature, class_distribution)
         super().__init__(
@@ -83,7 +87,7 @@ class ReMixMatch(SemiSupervisedModel):
         self.predicted = add_state(self, "predicted", (_MEMORY, num_classes), uniform)
         self.labeled_share = add_state(self, "labeled_share", (num_classes,), uniform)
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "weak": self.forward_weak(batch["weak"]),
             "strong": self.forward(batch["strong"]),
@@ -133,7 +137,7 @@ class ReMixMatch(SemiSupervisedModel):
         )
 
 
-def quarter_turns(images):
+def quarter_turns(images: Array) -> tuple[Tensor, Tensor]:
     """Image i turned by i mod 4 quarters, and those numbers.
 
     Args:

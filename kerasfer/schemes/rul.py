@@ -1,5 +1,7 @@
 """RUL: relative uncertainty learning (Zhang et al., NeurIPS 2021)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +9,7 @@ from kerasfer.losses import batch_mean
 from kerasfer.training.feature_map import feature_map_of
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Tensor
 
 
 class RUL(SemiSupervisedModel):
@@ -38,10 +41,10 @@ class RUL(SemiSupervisedModel):
     views = ("uniform_labeled",)
     loss_weights = {"supervised": 1.0}
 
-    def __init__(self, classifier, width=64, **kwargs):
+    def __init__(self, classifier: Classifier, width: int = 64, **kwargs: Any) -> None:
         super().__init__(with_uncertainty(classifier, width), **kwargs)
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {"image": self.forward(batch["image"])}
         mean = outputs["image"]["embedding"]
         deviation = tf.exp(outputs["image"]["log_variance"])
@@ -59,7 +62,7 @@ class RUL(SemiSupervisedModel):
         return Step(losses, labels, outputs)
 
 
-def with_uncertainty(classifier, width):
+def with_uncertainty(classifier: Classifier, width: int) -> Classifier:
     """The classifier with the outputs "embedding" (mu), "log_variance", "logits" and
     "probs" of the two branches."""
     feature_map = feature_map_of(classifier)

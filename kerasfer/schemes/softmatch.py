@@ -1,5 +1,8 @@
 """SoftMatch (Chen et al., ICLR 2023)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -16,6 +19,7 @@ from kerasfer.training import (
     all_reduce_mean,
     confidences,
 )
+from kerasfer.types import Classifier, Tensor
 
 
 class SoftMatch(SemiSupervisedModel):
@@ -55,12 +59,12 @@ class SoftMatch(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        momentum=0.999,
-        sharpness=2.0,
-        class_distribution=None,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        momentum: float = 0.999,
+        sharpness: float = 2.0,
+        class_distribution: Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, **kwargs)
         num_classes = self.classifier.output["probs"].shape[-1]
         given = class_distribution
@@ -80,7 +84,7 @@ class SoftMatch(SemiSupervisedModel):
         self.mean = add_state(self, "mean", (), start)
         self.variance = add_state(self, "variance", (), constant(1.0))
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),
@@ -98,7 +102,7 @@ class SoftMatch(SemiSupervisedModel):
         updates = zip((self.predicted, self.mean, self.variance), states, strict=True)
         return Step(losses, labels, outputs, pseudo, tuple(updates))
 
-    def select(self, scores, thresholds):
+    def select(self, scores: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         """Labels, and as mask the weights w; `thresholds` are the states p, mu, var."""
         predicted, mean, variance = thresholds
         scores = tf.stop_gradient(scores)
@@ -108,7 +112,7 @@ class SoftMatch(SemiSupervisedModel):
         weights = tf.exp(-tf.math.divide_no_nan(tf.square(below), width))
         return tf.argmax(scores, -1, output_type=tf.int32), weights
 
-    def thresholds(self):
+    def thresholds(self) -> Tensor | float | None:
         """mu: faces above it count in full."""
         return tf.convert_to_tensor(self.mean)
 

@@ -3,6 +3,7 @@
 from kerasfer.losses import batch_mean
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
+from kerasfer.types import Tensor
 
 
 class Supervised(SemiSupervisedModel):
@@ -19,7 +20,7 @@ class Supervised(SemiSupervisedModel):
 
     loss_weights = {"supervised": 1.0}
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {"image": self.forward(batch["image"])}
         loss = batch_mean(self.supervised_loss(labels, outputs["image"]))
         return Step({"supervised": loss}, labels, outputs)

@@ -1,5 +1,7 @@
 """UDA (Xie et al., NeurIPS 2020)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean, masked_mean
@@ -10,6 +12,7 @@ from kerasfer.training.conventions import choose_preset
 from kerasfer.training.fit import CLASSES, HARD_LABELS, SHIFTED_LOGITS
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Tensor
 
 PRESETS = {
     "fer": {"temperature": 0.4, "threshold": 0.8, "loss_weights": {}},
@@ -52,13 +55,13 @@ class UDA(SemiSupervisedModel):
 
     def __init__(
         self,
-        classifier,
-        preset="fer",
-        temperature=None,
-        threshold=None,
-        tsa=None,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        preset: str = "fer",
+        temperature: float | None = None,
+        threshold: float | None = None,
+        tsa: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         chosen = choose_preset(
             preset,
             PRESETS,
@@ -76,7 +79,7 @@ class UDA(SemiSupervisedModel):
         self.temperature, self.threshold = chosen["temperature"], chosen["threshold"]
         self.tsa = tsa
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         outputs = {
             "image": self.forward(batch["image"]),
             "weak": self.forward_weak(batch["weak"]),

@@ -2,8 +2,10 @@
 
 import tensorflow as tf
 
+from kerasfer.types import Array, Tensor
 
-def mixup(images, labels, weight, key):
+
+def mixup(images: Array, labels: Tensor, weight: Tensor, key: Tensor) -> Tensor:
     """Mixes each entry with a partner, images and labels alike.
 
         x' = w x + (1 - w) x_partner,   y' = w y + (1 - w) y_partner

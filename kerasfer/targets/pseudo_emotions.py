@@ -1,16 +1,23 @@
 """Which emotion a face's action units speak for."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from kerasfer.action_units import EMOTIONET, prototype_weights
+from kerasfer.types import Tensor
 
 NORMS = ("count", "sqrt", "contrast", "standard")
 
 
-def pseudo_emotion_scores(au, table="emfacs", norm="sqrt", au_names=EMOTIONET):
+def pseudo_emotion_scores(
+    au: Tensor,
+    table: str = "emfacs",
+    norm: str = "sqrt",
+    au_names: Sequence[str] = EMOTIONET,
+) -> Tensor:
     """How much a face's action units look like each emotion.
 
         p_k = sum_m w_km a_m / sum_m w_km                            ("count")

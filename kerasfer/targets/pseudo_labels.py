@@ -1,13 +1,16 @@
 """From a classifier's output on unlabelled faces to the labels it is trained on."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from kerasfer.losses.margin import unit_distances
+from kerasfer.types import Tensor
 
 MEMBERSHIPS = ("softmax", "inverse")
 
 
-def hard_pseudo_labels(probs, threshold):
+def hard_pseudo_labels(probs: Tensor, threshold: Any) -> tuple[Tensor, Tensor]:
     """Hard pseudo-labels and the mask of the confident ones.
 
         mask_i = 1  if  max_c probs_ic >= threshold[argmax_c probs_ic]  else 0
@@ -17,7 +20,7 @@ def hard_pseudo_labels(probs, threshold):
 
     Args:
         probs: float (batch, num_classes), rows sum to 1.
-        threshold: float, or one per class, (num_classes,). Inclusive; above 1 nothing
+        threshold: Any, or one per class, (num_classes,). Inclusive; above 1 nothing
             passes.
 
     Returns:
@@ -41,7 +44,7 @@ def hard_pseudo_labels(probs, threshold):
     return labels, tf.cast(tf.reduce_max(probs, -1) >= threshold, tf.float32)
 
 
-def most_probable(probs):
+def most_probable(probs: Tensor) -> tuple[Tensor, Tensor]:
     """The most probable class, and a mask of ones: every face is learned from.
 
     Args:
@@ -55,7 +58,7 @@ def most_probable(probs):
     return hard_pseudo_labels(probs, 0.0)
 
 
-def distribution_alignment(probs, wanted, predicted):
+def distribution_alignment(probs: Tensor, wanted: Tensor, predicted: Tensor) -> Tensor:
     """Predictions scaled so that their mean becomes the wanted distribution.
 
         p_k (wanted_k + 1e-6) / (predicted_k + 1e-6), divided by its sum
@@ -77,7 +80,7 @@ def distribution_alignment(probs, wanted, predicted):
     return scaled / tf.reduce_sum(scaled, -1, keepdims=True)
 
 
-def sharpen(probs, temperature):
+def sharpen(probs: Tensor, temperature: float) -> Tensor:
     """Raises probabilities to the power 1/T and divides by their sum.
 
     T = 1 is the identity, T towards 0 the one-hot argmax. Computed on logarithms, so
@@ -101,7 +104,13 @@ def sharpen(probs, temperature):
     return tf.nn.softmax(tf.math.log(tf.convert_to_tensor(probs)) / temperature)
 
 
-def centroid_memberships(embeddings, centroids, known, membership, temperature):
+def centroid_memberships(
+    embeddings: Tensor,
+    centroids: Tensor,
+    known: Tensor,
+    membership: str,
+    temperature: float,
+) -> Tensor:
     """Soft labels from the distances to class centroids.
 
         q_k = softmax_k(-D_k / tau)                        ("softmax")

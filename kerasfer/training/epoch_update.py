@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasfer.types import Dataset
+
 
 class EpochUpdate(keras.callbacks.Callback):
     """Lets the scheme and its plug-ins work at the end of each epoch.
@@ -19,11 +21,11 @@ class EpochUpdate(keras.callbacks.Callback):
     ... # doctest: +SKIP
     """
 
-    def __init__(self, labeled, unlabeled=None):
+    def __init__(self, labeled: Dataset, unlabeled: Dataset | None = None) -> None:
         super().__init__()
         self.labeled, self.unlabeled = labeled, unlabeled
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs is not None:
             logs.update(self.model.epoch_logs())
         self.model.epoch_end(self.labeled, self.unlabeled)

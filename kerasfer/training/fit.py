@@ -1,5 +1,8 @@
 """Which plug-in fits which scheme."""
 
+from collections.abc import Sequence
+from typing import Any
+
 CLASSES = "classes"
 HARD_LABELS = "hard pseudo-labels"
 SHIFTED_LOGITS = "shifted logits"
@@ -10,7 +13,7 @@ _MEANING = {
 }
 
 
-def check_fit(scheme, plug_in, offers=None):
+def check_fit(scheme: Any, plug_in: Any, offers: Sequence[str] | None = None) -> None:
     """Refuses a plug-in that a scheme would make no use of.
 
     Args:

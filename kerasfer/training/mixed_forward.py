@@ -1,10 +1,12 @@
 """The forward pass of schemes that mix all faces of a step with each other."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from kerasfer.targets import mixup
+from kerasfer.types import Tensor
 
 
 class Mixed(NamedTuple):
@@ -15,19 +17,25 @@ class Mixed(NamedTuple):
     size: tf.Tensor  # how many are labelled
 
     @property
-    def labeled(self):
+    def labeled(self) -> tuple:
         """Targets and outputs of the labelled faces."""
         outputs = {name: values[: self.size] for name, values in self.outputs.items()}
         return self.targets[: self.size], outputs
 
     @property
-    def unlabeled(self):
+    def unlabeled(self) -> tuple:
         """Targets and outputs of the unlabelled faces, a view after the other."""
         outputs = {name: values[self.size :] for name, values in self.outputs.items()}
         return self.targets[self.size :], outputs
 
 
-def mixed_forward(model, batch, views, targets, weight=None):
+def mixed_forward(
+    model: Any,
+    batch: dict[str, Tensor],
+    views: Sequence[str],
+    targets: Tensor,
+    weight: Tensor | None = None,
+) -> Mixed:
     """MixUp of everything with everything, in one pass in training mode.
 
     Args:

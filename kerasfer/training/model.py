@@ -1,6 +1,8 @@
 """The frame that every scheme shares."""
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -28,7 +30,8 @@ from kerasfer.training.overflow import all_finite, restore_unless, statistics_of
 from kerasfer.training.own_outputs import confidences, own_outputs, predictions
 from kerasfer.training.read_order import reads_before_writes
 from kerasfer.training.replicas import ReplicatedModel
-from kerasfer.training.step import Pseudo
+from kerasfer.training.step import Pseudo, Step
+from kerasfer.types import Classifier, Dataset, Tensor
 
 # What a scheme may override; everything else of the frame is final.
 _OPEN = ("__init__", "scheme_step", "select", "thresholds", "epoch_end", "epoch_logs")
@@ -82,10 +85,11 @@ class SemiSupervisedModel(ReplicatedModel):
             plug-in that needs what the scheme does not offer.
     """
 
-    views = ()
-    loss_weights = {}
-    offers = (CLASSES,)  # what plug-ins may need, see `kerasfer.training.fit`
-    threshold = None  # of pseudo-labels, in a scheme that has one for all classes
+    views: Any = ()  # names, or a property that gives them
+    loss_weights: dict[str, float] = {}
+    # What plug-ins may need, see `kerasfer.training.fit`.
+    offers: tuple[str, ...] = (CLASSES,)
+    threshold: Any = None  # of pseudo-labels, in a scheme that has one for all classes
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -99,18 +103,18 @@ class SemiSupervisedModel(ReplicatedModel):
 
     def __init__(
         self,
-        classifier,
-        plug_ins=(),
-        loss_weights=None,
-        preset_weights=None,
-        supervised_loss=cross_entropy,
-        ema_decay=0.999,
-        ema_warmup=True,
-        ema_statistics=True,
-        weak_training=True,
-        num_pseudo_classes=None,
-        **kwargs,
-    ):
+        classifier: Classifier,
+        plug_ins: Sequence[Any] = (),
+        loss_weights: dict[str, float] | None = None,
+        preset_weights: dict[str, float] | None = None,
+        supervised_loss: Callable[..., Tensor] = cross_entropy,
+        ema_decay: float = 0.999,
+        ema_warmup: bool = True,
+        ema_statistics: bool = True,
+        weak_training: bool = True,
+        num_pseudo_classes: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         check_classifier(classifier)
         for plug_in in plug_ins:
             check_fit(type(self), plug_in)
@@ -121,7 +125,7 @@ class SemiSupervisedModel(ReplicatedModel):
         self.classifier, self.plug_ins = classifier, list(plug_ins)
         self.supervised_loss, self.weak_training = supervised_loss, weak_training
         self.ema_decay, self.ema_warmup = ema_decay, ema_warmup
-        self.ema_classifier = copy_of(classifier) if ema_decay else None
+        self.ema_classifier: Any = copy_of(classifier) if ema_decay else None
         self.not_averaged = {id(v) for p in plug_ins for v in p.not_averaged}
         if not ema_statistics:
             self.not_averaged |= {id(v) for v in classifier.non_trainable_variables}
@@ -140,23 +144,23 @@ class SemiSupervisedModel(ReplicatedModel):
 
     # --- what a scheme writes ---------------------------------------------------------
 
-    def scheme_step(self, batch, labels):
+    def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
         """The scheme: losses and outputs of a batch, as a `Step`."""
         raise NotImplementedError
 
-    def epoch_end(self, labeled, unlabeled):
+    def epoch_end(self, labeled: Dataset, unlabeled: Dataset | None) -> None:
         """Work of the scheme at the end of an epoch; by default none."""
 
-    def epoch_logs(self):
+    def epoch_logs(self) -> dict[str, float]:
         """Name -> number to log of the epoch that ends, before `epoch_end`."""
         return {}
 
-    def thresholds(self):
+    def thresholds(self) -> Tensor | float | None:
         """The confidence from which a pseudo-label passes now, a number or one per
         class; None where selection works otherwise. By default `threshold`."""
         return self.threshold
 
-    def select(self, scores, thresholds):
+    def select(self, scores: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         """The selection rule: pseudo-labels of a batch, and how much each counts.
 
         Args:
@@ -173,28 +177,30 @@ class SemiSupervisedModel(ReplicatedModel):
 
     # The scheme gets its own `probs`, also where a plug-in predicts by other ones.
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Outputs of the classifier in training mode."""
         return own_outputs(self.classifier(images, training=True))
 
-    def forward_weak(self, images):
+    def forward_weak(self, images: Tensor) -> dict[str, Tensor]:
         """Outputs of the classifier in the mode that `weak_training` says."""
         return own_outputs(self.classifier(images, training=self.weak_training))
 
-    def ema_forward(self, images):
+    def ema_forward(self, images: Tensor) -> dict[str, Tensor]:
         """Outputs of the averaged copy in training mode, constants for the gradient."""
         return _constants(own_outputs(self.ema_classifier(images, training=True)))
 
-    def measure(self, images):
+    def measure(self, images: Tensor) -> dict[str, Tensor]:
         """Outputs of `inference_classifier` in inference mode, constants for the
         gradient."""
         return _constants(own_outputs(self._outputs(images, True)))
 
-    def infer_own(self, images, averaged=True):
+    def infer_own(self, images: Tensor, averaged: bool = True) -> dict[str, Tensor]:
         """As `infer`, with the scheme's own `probs`: for the work at an epoch's end."""
         return own_outputs(self.infer(images, averaged))
 
-    def pseudo_labels(self, weak, thresholds=None):
+    def pseudo_labels(
+        self, weak: dict[str, Tensor], thresholds: Tensor | None = None
+    ) -> Pseudo:
         """A `Pseudo` by `select`, or as plug-ins in turn select instead.
 
         Args:
@@ -209,13 +215,13 @@ class SemiSupervisedModel(ReplicatedModel):
         confidence = tf.reduce_max(tf.stop_gradient(read), -1)
         return Pseudo(*rule(read), confidence)
 
-    def adjust_logits(self, logits):
+    def adjust_logits(self, logits: Tensor) -> Tensor:
         """Logits that learn pseudo-labels, as plug-ins in turn adjust them."""
         for plug_in in self.plug_ins:
             logits = plug_in.adjust_logits(logits)
         return logits
 
-    def progress(self):
+    def progress(self) -> Tensor:
         """Fraction of the run that is done, in [0, 1]; 1 outside of `fit`."""
         done = tf.convert_to_tensor(self.steps_done)
         total = tf.convert_to_tensor(self.steps_of_run)
@@ -224,14 +230,14 @@ class SemiSupervisedModel(ReplicatedModel):
     # --- what a user uses -------------------------------------------------------------
 
     @property
-    def all_views(self):
+    def all_views(self) -> tuple[str, ...]:
         """Entries of the batch that the scheme and its plug-ins read."""
         views = [*self.views]
         for plug_in in self.plug_ins:
             views += [view for view in plug_in.views if view not in views]
         return tuple(views)
 
-    def current_thresholds(self):
+    def current_thresholds(self) -> Tensor | float | None:
         """`thresholds()`, as plug-ins in turn adjust them."""
         thresholds = self.thresholds()
         for plug_in in self.plug_ins:
@@ -239,19 +245,19 @@ class SemiSupervisedModel(ReplicatedModel):
         return thresholds
 
     @property
-    def inference_classifier(self):
+    def inference_classifier(self) -> Classifier:
         """The classifier to evaluate and ship: the averaged copy, if there is one."""
         return self.classifier if self.ema_classifier is None else self.ema_classifier
 
     @property
-    def needs_epoch_update(self):
+    def needs_epoch_update(self) -> bool:
         """Whether `fit` needs the callback `EpochUpdate`."""
         return type(self).epoch_end is not SemiSupervisedModel.epoch_end or any(
             plug_in.needs_epoch_update for plug_in in self.plug_ins
         )
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list:
         """Those of the classifier and the plug-ins, not of the averaged copy."""
         variables = list(self.classifier.trainable_variables)
         for plug_in in self.plug_ins:
@@ -261,10 +267,16 @@ class SemiSupervisedModel(ReplicatedModel):
         return variables
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list:
         return self.trainable_variables
 
-    def compile(self, optimizer="adam", metrics=None, jit_compile=False, **kwargs):
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        metrics: Sequence[Any] | None = None,
+        jit_compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """As `keras.Model.compile`, without a loss.
 
         Raises:
@@ -282,14 +294,14 @@ class SemiSupervisedModel(ReplicatedModel):
 
     def fit(
         self,
-        x,
+        x: Any,
         *,
-        epochs=1,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        callbacks=(),
-        **kwargs,
-    ):
+        epochs: int = 1,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        callbacks: Sequence[Any] = (),
+        **kwargs: Any,
+    ) -> Any:
         """As `keras.Model.fit` on a data set of batches, with checks.
 
         A loss that is not finite stops the run with an error. Steps are compiled so
@@ -325,7 +337,7 @@ class SemiSupervisedModel(ReplicatedModel):
                 **kwargs,
             )
 
-    def infer(self, images, averaged=True):
+    def infer(self, images: Tensor, averaged: bool = True) -> dict[str, Tensor]:
         """Outputs in inference mode, in a compiled graph, of `inference_classifier` or,
         with `averaged=False`, of the classifier that is trained."""
         return self._infer(images, averaged)
@@ -342,12 +354,12 @@ class SemiSupervisedModel(ReplicatedModel):
 
     # --- what Keras calls -------------------------------------------------------------
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         images = inputs["image"] if isinstance(inputs, dict) else inputs
         classifier = self.classifier if training else self.inference_classifier
         return classifier(images, training=training)["probs"]
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict:
         batch, labels = unpacked(data)
         statistics = statistics_of(self.classifier, self.ema_classifier)
         with tf.GradientTape() as tape:
@@ -378,7 +390,7 @@ class SemiSupervisedModel(ReplicatedModel):
         logs = self.compute_metrics(batch["image"], labels, probs, None)
         return _without(logs, unseen)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict:
         images, labels = unpacked(data)
         outputs = self.inference_classifier(images, training=False)
         # Face by face: a last batch, or a replica's part of it, may have fewer.
@@ -391,7 +403,7 @@ class SemiSupervisedModel(ReplicatedModel):
         of_training += [m for p in self.plug_ins for m in p.train_metrics]
         return _without(logs, result_names(of_training))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Not there: what is saved of a scheme is its weights, and its classifier.
 
         Raises:

@@ -1,7 +1,9 @@
 """Predictions by which a scheme makes its targets, beside those that are shipped."""
 
+from kerasfer.types import Tensor
 
-def own_outputs(outputs):
+
+def own_outputs(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """A classifier's outputs as the scheme is to read them.
 
     A plug-in may predict by a head of its own and promise that the scheme's targets do
@@ -24,12 +26,12 @@ def own_outputs(outputs):
     return {**outputs, **own}
 
 
-def confidences(outputs):
+def confidences(outputs: dict[str, Tensor]) -> Tensor:
     """What pseudo-label rules and thresholds read, float (batch, num_classes): the
     "scores" of a plug-in that has some (`PrototypeHead`), else "probs"."""
     return outputs.get("scores", outputs["probs"])
 
 
-def predictions(outputs):
+def predictions(outputs: dict[str, Tensor]) -> dict:
     """The probabilities that are evaluated and shipped, of `own_outputs`."""
     return outputs.get("predicted_probs", outputs["probs"])

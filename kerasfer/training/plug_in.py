@@ -1,6 +1,12 @@
 """The contract between a plug-in and the frame."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
+
+from kerasfer.training.step import Step
+from kerasfer.types import Classifier, Dataset, Tensor
 
 
 class PlugIn(keras.layers.Layer):
@@ -25,17 +31,18 @@ class PlugIn(keras.layers.Layer):
     >>> model = FixMatch(classifier, plug_ins=[LogitNorm()])  # doctest: +SKIP
     """
 
-    needs = ()
-    views = ()
-    loss_weights = {}
-    not_averaged = ()
+    needs: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    loss_weights: dict[str, float] = {}
+    not_averaged: Any = ()
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         # Keras 2.15 tracks no metrics under the name of a class attribute.
-        self.train_metrics, self.test_metrics = [], []
+        self.train_metrics: list[Any] = []
+        self.test_metrics: list[Any] = []
 
-    def attach(self, classifier):
+    def attach(self, classifier: Classifier) -> Classifier:
         """The classifier with this plug-in's outputs; by default as it is.
 
         New `probs` take part in the scheme's targets, unless the former ones are kept
@@ -43,12 +50,14 @@ class PlugIn(keras.layers.Layer):
         """
         return classifier
 
-    def factors_on(self, scheme):
+    def factors_on(self, scheme: Any) -> dict[str, float]:
         """Name -> factor on the default weight of a loss of the class `scheme`, where
         it has a loss of that name; by default none."""
         return {}
 
-    def select(self, weak, rule, scores):
+    def select(
+        self, weak: dict[str, Tensor], rule: Callable[..., Any], scores: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The pseudo-labels of the unlabelled faces, and how much each counts.
 
         Args:
@@ -62,39 +71,41 @@ class PlugIn(keras.layers.Layer):
         """
         return rule(scores)
 
-    def adjust_thresholds(self, thresholds):
+    def adjust_thresholds(self, thresholds: Tensor) -> Tensor:
         """The thresholds of `select`: a number, one per class, or None where it has
         none; by default those it is given. For diagnostics."""
         return thresholds
 
-    def adjust_logits(self, logits):
+    def adjust_logits(self, logits: Tensor) -> Tensor:
         """The logits (batch, num_classes) of the strong view, on which pseudo-labels
         are learned; by default as they are."""
         return logits
 
-    def losses_of(self, step):
+    def losses_of(self, step: Step) -> dict[str, Tensor]:
         """Name -> scalar, exactly the names in `loss_weights`, of a scheme's `Step`."""
         return {}
 
-    def updates_of(self, step):
+    def updates_of(self, step: Step) -> tuple:
         """((variable, new value), ...), applied after a step with finite gradients."""
         return ()
 
-    def observe_training(self, step, audit_labels):
+    def observe_training(self, step: Step, audit_labels: Tensor) -> None:
         """Updates `train_metrics` from a `Step` with pseudo-labels.
 
         Called where the batch has "audit_label": the true classes of the unlabelled
         faces, int (unlabeled_batch,), -1 where unknown. Only metrics may read them.
         """
 
-    def observe_test(self, labels, outputs):
+    def observe_test(self, labels: Tensor, outputs: dict[str, Tensor]) -> None:
         """Updates `test_metrics` from a batch of `evaluate` or of the validation."""
 
     @property
-    def needs_epoch_update(self):
+    def needs_epoch_update(self) -> bool:
         """Whether `epoch_end` has work to do; then `fit` needs `EpochUpdate`."""
         return type(self).epoch_end is not PlugIn.epoch_end
 
-    def epoch_end(self, model, labeled, unlabeled):
+    def epoch_end(
+        self, model: Any, labeled: Dataset, unlabeled: Dataset | None
+    ) -> None:
         """Work at the end of an epoch, on data sets of (image, label) without
         augmentation; `unlabeled` may be None. Needs the callback `EpochUpdate`."""

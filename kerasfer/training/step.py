@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from kerasfer.types import Tensor
+
 
 class Pseudo(NamedTuple):
     """Pseudo-labels of the unlabelled faces."""
@@ -13,7 +15,7 @@ class Pseudo(NamedTuple):
     confidence: Any = None  # float (unlabeled_batch,), the largest of what they rest on
 
     @classmethod
-    def most_probable(cls, probs, mask=1.0):
+    def most_probable(cls, probs: Tensor, mask: Tensor = 1.0) -> "Pseudo":
         """The most probable classes, of a scheme whose targets are something else: to
         look at, no plug-in replaces them. `mask` is a number, or one a face."""
         probs = tf.stop_gradient(probs)

@@ -1,9 +1,12 @@
 """From a photo and five landmarks, or a box, to the crop that a classifier expects."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from kerasfer.types import Array
 from kerasfer.vision.images import cv2, resize
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -94,7 +97,7 @@ CROPS = {
 `kerasfer.data.synthetic`; "box", the detector's box with a tenth around it."""
 
 
-def similarity(points, target):
+def similarity(points: Array, target: Array) -> Array:
     """The turn, scale and shift that bring points nearest to others.
 
     Least squares over (a, b, c, d) of x' = a x - b y + c, y' = b x + a y + d.
@@ -126,7 +129,13 @@ def similarity(points, target):
     return np.column_stack([turn, target.mean(0) - turn @ middle])
 
 
-def cut_out(image, crop, size, box, landmarks=None):
+def cut_out(
+    image: Array,
+    crop: Any,
+    size: Sequence[int],
+    box: Array,
+    landmarks: Array | None = None,
+) -> Array:
     """The crop of one face.
 
     What lies outside of the photo is black. A face larger than the crop is warped to a

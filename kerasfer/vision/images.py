@@ -1,8 +1,11 @@
 """Face images: the terms of the field, reading a file, changing its size."""
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
+
+from kerasfer.types import Array, PathLike
 
 try:
     import cv2
@@ -29,7 +32,7 @@ EXPRESSIONS = (
 )
 
 
-def decode_image(encoded, name, channels=3):
+def decode_image(encoded: bytes, name: str, channels: int = 3) -> Array:
     """Decodes the bytes of a JPEG, PNG or other image that OpenCV reads.
 
     Args:
@@ -68,7 +71,7 @@ def decode_image(encoded, name, channels=3):
     return image[..., None]
 
 
-def read_encoded(path):
+def read_encoded(path: PathLike) -> bytes:
     """The bytes of an image file.
 
     Raises:
@@ -83,7 +86,7 @@ def read_encoded(path):
         ) from None
 
 
-def read_image(path, channels=3):
+def read_image(path: PathLike, channels: int = 3) -> Array:
     """Reads an image file as uint8 (height, width, channels); see `decode_image`.
 
     Raises:
@@ -93,7 +96,7 @@ def read_image(path, channels=3):
     return decode_image(read_encoded(path), str(path), channels)
 
 
-def resize(image, size):
+def resize(image: Array, size: Sequence[int]) -> Array:
     """Resizes a uint8 (H, W, C) image to `size` = (height, width).
 
     Averages areas when both sides shrink, else interpolates linearly: shrinking by
@@ -108,7 +111,7 @@ def resize(image, size):
     return resized.reshape(height, width, image.shape[2])
 
 
-def with_channels(image, channels):
+def with_channels(image: Array, channels: int) -> Array:
     """A uint8 (H, W, 1 or 3) image in grey (`channels` 1) or with three planes (3)."""
     if image.shape[2] == channels:
         return image
