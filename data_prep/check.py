@@ -30,7 +30,9 @@ Kind = Literal[
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    manifest: Annotated[pathlib.Path, tyro.conf.Positional]
+    manifest: Annotated[
+        pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="MANIFEST")
+    ]
     """CSV of faces."""
     out: pathlib.Path | None = None
     """New folder for problems.csv and contact sheets."""

@@ -28,9 +28,11 @@ import tyro
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    source: Annotated[pathlib.Path, tyro.conf.Positional]
+    source: Annotated[
+        pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")
+    ]
     """Folder, CSV or .txt."""
-    out: Annotated[pathlib.Path, tyro.conf.Positional]
+    out: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """New folder; one that was begun with --resume."""
     crop: Literal["arcface", "fer2013", "rendered", "box"] = "arcface"
     """Template, see `kerasfer.vision.alignment.CROPS`."""

@@ -27,7 +27,7 @@ _SHEET_COLUMNS = 12
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    out: Annotated[pathlib.Path, tyro.conf.Positional]
+    out: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """New folder for images, manifest.csv and contact_sheet.png."""
     num_faces: int = 10000
     """How many faces."""

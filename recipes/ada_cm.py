@@ -21,8 +21,10 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.network import Network, build_classifier
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, build_classifier, frame_options
+from kerasfer.experiments.training import Training, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Options:
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces(batch_size=16)
+    network: Network = Network(dropout=0.5)
     training: Training = Training(
-        dropout=0.5,
         learning_rate=5e-4,
         schedule="constant",
         adam_epsilon=1e-8,
@@ -65,6 +67,7 @@ class Config:
     )
     """Schemes, and floors without training, on the same split for comparison."""
     ada_cm: Options = Options()
+    output: Output = Output()
     supervised_weight: float = 0.5
     """alpha_1, of the cross-entropy on labelled faces."""
     unlabeled_weight: float = 1.0
@@ -90,7 +93,7 @@ def build_model(config, method, split):
     unit = config.unit_embedding and method == "ada_cm"
     shape = config.faces.image_shape
     classifier = build_classifier(
-        config.training, shape, split.labeled.num_classes, unit_embedding=unit
+        config.network, shape, split.labeled.num_classes, unit_embedding=unit
     )
     if method == "supervised":
         return schemes.Supervised(classifier, **options)

@@ -22,21 +22,24 @@ import numpy as np
 from kerasfer.experiments.by_name import build_scheme, check_name, scheme_class
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.flags import require_at_least
+from kerasfer.experiments.network import Network, build_classifier
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, build_classifier, frame_options
+from kerasfer.experiments.training import Training, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces(batch_size=16)
+    network: Network = Network(dropout=0.5)
     training: Training = Training(
-        dropout=0.5,
         learning_rate=5e-4,
         schedule="constant",
         adam_epsilon=1e-8,
         epochs=20,
         steps_per_epoch=800,
     )
+    output: Output = Output()
     scheme: tuple[str, ...] = ("fixmatch",)
     """Of supervised, pseudo_label, mean_teacher, mixmatch, remixmatch, uda, fixmatch,
     flexmatch, freematch, softmatch, ada_cm, cpe, rul, mek, progressive_teacher; each
@@ -97,7 +100,7 @@ def build_model(config, method, split):
     unit = config.unit_embedding and method.startswith("ada_cm")
     shape = config.faces.image_shape
     classifier = build_classifier(
-        config.training, shape, num_classes, unit_embedding=unit
+        config.network, shape, num_classes, unit_embedding=unit
     )
     options = frame_options(config.training)
     weight = config.unlabeled_weight

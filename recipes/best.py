@@ -18,18 +18,22 @@ from typing import Literal
 import kerasfer
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.flags import CropName, parse
+from kerasfer.experiments.network import Network, build_classifier
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.runs import reported_errors, slug
-from kerasfer.experiments.training import Training, build_classifier, frame_options
+from kerasfer.experiments.training import Training, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces(protocol="all", image_size=80)
-    training: Training = Training(
+    network: Network = Network(
         backbone="dlib_resnet",
         backbone_weights=pathlib.Path("dlib"),
         normalization="dlib",
+    )
+    training: Training = Training(
         learning_rate=2e-4,
         epochs=8,
         steps_per_epoch=0,
@@ -37,6 +41,7 @@ class Config:
         ema_statistics=False,
         mixed_precision="bfloat16",
     )
+    output: Output = Output()
     beside: tuple[Literal["hog", "linear_probe"], ...] = ()
     """Floors without training, on the same split for comparison."""
     format: tuple[Literal["saved_model", "onnx", "litert", "keras"], ...] = (
@@ -62,7 +67,7 @@ def train(config, method, run):
 
 def build_model(config, method, split):
     classifier = build_classifier(
-        config.training, config.faces.image_shape, split.labeled.num_classes
+        config.network, config.faces.image_shape, split.labeled.num_classes
     )
     return kerasfer.schemes.Supervised(classifier, **frame_options(config.training))
 
@@ -87,8 +92,8 @@ def main():
     config = parse(Config)
     RECIPE.main()
     with reported_errors():
-        folder = config.training.out / RECIPE.name / slug(config.faces.name)
-        for seed in config.training.seeds if config.format else ():
+        folder = config.output.out / RECIPE.name / slug(config.faces.name)
+        for seed in config.output.seeds if config.format else ():
             export(config, folder / f"seed{seed}" / "supervised")
 
 

@@ -14,7 +14,7 @@ the trained model on validation faces; where they differ nothing is kept.
 
 import dataclasses
 import pathlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -26,9 +26,9 @@ Format = Literal["saved_model", "onnx", "litert", "keras"]
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    run: tyro.conf.Positional[pathlib.Path]
+    run: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of a finished run."""
-    out: tyro.conf.Positional[pathlib.Path]
+    out: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """Folder to write, where nothing stands."""
     format: tuple[Format, ...] = ("saved_model",)
     """What to write: TensorFlow (also for TensorFlow Serving), ONNX, LiteRT, Keras."""

@@ -20,15 +20,19 @@ from typing import Literal
 import kerasfer
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.margin import Margin, config_for, scheme_options, search_space
+from kerasfer.experiments.network import Network, build_classifier
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, build_classifier, frame_options
+from kerasfer.experiments.training import Training, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces()
+    network: Network = Network()
     training: Training = Training()
     margin: Margin = Margin()
+    output: Output = Output()
     beside: tuple[Literal["supervised", "hog", "linear_probe"], ...] = ("supervised",)
     """Schemes, and floors without training, on the same split for comparison."""
 
@@ -43,7 +47,7 @@ def train(config, method, run):
 
 def build_model(config, method, split):
     classifier = build_classifier(
-        config.training, config.faces.image_shape, split.labeled.num_classes
+        config.network, config.faces.image_shape, split.labeled.num_classes
     )
     options = frame_options(config.training)
     if method == "supervised":

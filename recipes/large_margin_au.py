@@ -23,21 +23,20 @@ from typing import Literal
 import kerasfer
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.margin import Margin, config_for, scheme_options, search_space
+from kerasfer.experiments.network import Network, build_classifier, classifier_options
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.tasks import ActionUnits
-from kerasfer.experiments.training import (
-    Training,
-    build_classifier,
-    classifier_options,
-    frame_options,
-)
+from kerasfer.experiments.training import Training, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces(protocol="random:labels=500")
+    network: Network = Network()
     training: Training = Training(monitor="val_f1")
     margin: Margin = Margin(final_weight=0.1)
+    output: Output = Output()
     beside: tuple[Literal["supervised", "one_per_au"], ...] = ("supervised",)
     """On the same split for comparison; one_per_au: a network for each unit, the
     paper's upper bound, as many times slower."""
@@ -69,14 +68,14 @@ def build_model(config, method, split):
     }
     if method == "one_per_au":
         classifier = kerasfer.build_separate_classifiers(
-            config.training.backbone,
+            config.network.backbone,
             config.faces.image_shape,
             len(names),
-            **classifier_options(config.training),
+            **classifier_options(config.network),
         )
         return kerasfer.schemes.Supervised(classifier, **options)
     classifier = build_classifier(
-        config.training, config.faces.image_shape, len(names), activation="sigmoid"
+        config.network, config.faces.image_shape, len(names), activation="sigmoid"
     )
     if method == "supervised":
         return kerasfer.schemes.Supervised(classifier, **options)

@@ -16,8 +16,10 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.network import Network, build_classifier
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, build_classifier, frame_options
+from kerasfer.experiments.training import Training, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +43,14 @@ class Options:
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces()
+    network: Network = Network()
     training: Training = Training()
     beside: tuple[
         Literal["supervised", "mixmatch", "fixmatch", "hog", "linear_probe"], ...
     ] = ("supervised", "mixmatch")
     """Schemes, and floors without training, on the same split for comparison."""
     margin_mix: Options = Options()
+    output: Output = Output()
     unlabeled_weight: float = 20.0
     """lambda_U of the squared error on unlabelled faces."""
     margin_weight: float = 0.1
@@ -72,9 +76,7 @@ def train(config, method, run):
 def build_model(config, method, split):
     num_classes = split.labeled.num_classes
     schemes, options = kerasfer.schemes, frame_options(config.training)
-    classifier = build_classifier(
-        config.training, config.faces.image_shape, num_classes
-    )
+    classifier = build_classifier(config.network, config.faces.image_shape, num_classes)
     if method == "supervised":
         return schemes.Supervised(classifier, **options)
     if method == "fixmatch":

@@ -27,20 +27,17 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.network import Network, build_classifier, estimate_statistics
 from kerasfer.experiments.omni.config import Omni, anchor_of, config_of, stages_of
 from kerasfer.experiments.omni.distillation import make_distilled
 from kerasfer.experiments.omni.primitive import make_primitive
 from kerasfer.experiments.omni.selection import make_selection
 from kerasfer.experiments.omni.task import OmniSupervised
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import claimed
-from kerasfer.experiments.training import (
-    Training,
-    build_classifier,
-    estimate_statistics,
-    frame_options,
-)
+from kerasfer.experiments.training import Training, frame_options
 from kerasfer.experiments.training_run import some_faces
 
 ONLY = Literal["select", "distill", "baseline", "vas", "das", "das_anchor"]
@@ -49,8 +46,10 @@ ONLY = Literal["select", "distill", "baseline", "vas", "das", "das_anchor"]
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces(protocol="balanced:labels=560")
+    network: Network = Network()
     training: Training = Training(steps_per_epoch=0, epochs=25)
     omni: Omni = Omni()
+    output: Output = Output()
     only: tuple[ONLY, ...] = ("baseline", "vas", "das")
     """What to make: rows of the table, or stages alone; das_anchor distils the anchor
     itself."""
@@ -111,7 +110,7 @@ def train(config, method, run):
 
 def build_model(config, method, split):
     classifier = build_classifier(
-        config.training, config.faces.image_shape, split.labeled.num_classes
+        config.network, config.faces.image_shape, split.labeled.num_classes
     )
     return kerasfer.schemes.Supervised(classifier, **frame_options(config.training))
 
@@ -120,7 +119,7 @@ def started(config, method, split):
     """The model as its training begins where that does not start from the primitive."""
     model = build_model(config, method, split)
     faces = functools.partial(some_faces, config.faces, split)
-    estimate_statistics(config.training, model, faces)
+    estimate_statistics(config.network, model, faces)
     return model
 
 

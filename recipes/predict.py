@@ -14,7 +14,7 @@ or a SavedModel of it alone.
 
 import dataclasses
 import pathlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -24,9 +24,11 @@ from kerasfer.experiments.runs import reported_errors
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    model: tyro.conf.Positional[pathlib.Path]
+    model: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """Folder or file of an exported model."""
-    paths: tyro.conf.Positional[tuple[pathlib.Path, ...]] = ()
+    paths: Annotated[
+        tuple[pathlib.Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTOS")
+    ] = ()
     """Pictures, videos, and folders of them."""
     camera: int | None = None
     """Number of a camera, 0 for the first."""

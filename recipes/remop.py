@@ -25,8 +25,10 @@ from typing import Literal
 
 from kerasfer.experiments.by_name import build_scheme
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.network import Network, build_classifier
+from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, build_classifier, frame_options
+from kerasfer.experiments.training import Training, frame_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Options:
 @dataclasses.dataclass(frozen=True)
 class Config:
     faces: Faces = Faces(protocol="imbalanced:n1=500,gamma=150", batch_size=16)
+    network: Network = Network(dropout=0.5)
     training: Training = Training(
-        dropout=0.5,
         learning_rate=1e-4,
         schedule="constant",
         adam_epsilon=1e-8,
@@ -68,6 +70,7 @@ class Config:
     alone: bool = True
     """Whether each base is trained without ReMoP too."""
     remop: Options = Options()
+    output: Output = Output()
     center_weight: float = 1e-4
     """lambda_1, of both center losses."""
     simplex_weight: float = 0.1
@@ -93,7 +96,7 @@ def build_model(config, method, split):
     unit = config.unit_embedding and base == "ada_cm"
     shape = config.faces.image_shape
     classifier = build_classifier(
-        config.training, shape, num_classes, unit_embedding=unit
+        config.network, shape, num_classes, unit_embedding=unit
     )
     weights = {}
     if base == "fixmatch":  # lambda_u is the same with and without

@@ -10,6 +10,7 @@ one without faces, or one with other subgroups. It is one file that loads nothin
 
 import dataclasses
 import pathlib
+from typing import Annotated
 
 import tyro
 
@@ -19,7 +20,9 @@ from kerasfer.experiments.runs import reported_errors
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    folder: tyro.conf.Positional[pathlib.Path]
+    folder: Annotated[
+        pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")
+    ]
     """Of a run, or of a study's tables (`<out>/study/<name>`)."""
     out: pathlib.Path | None = None
     """The page; None is report.html in the folder."""

@@ -21,6 +21,7 @@ a table beside its paper's.
 import dataclasses
 import pathlib
 import sys
+from typing import Annotated
 
 import tyro
 
@@ -38,7 +39,7 @@ from kerasfer.experiments.study.toy import toy_flags
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    study: tyro.conf.Positional[str]
+    study: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Name of a file in recipes/studies, or path of one."""
     data: tuple[str, ...] = ()
     """NAME=PATH of the manifests and weights that the study asks for; weights may be

@@ -10,6 +10,7 @@ paper_table.csv, .md and .tex beside the study's own.
 
 import dataclasses
 import pathlib
+from typing import Annotated
 
 import tyro
 
@@ -23,7 +24,7 @@ from kerasfer.experiments.study.plan import study_folder, tabulated
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    study: tyro.conf.Positional[str]
+    study: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Name of a file in recipes/studies, or path of one."""
     runs: pathlib.Path = pathlib.Path("runs")
     """The `--out` of recipes/study.py."""

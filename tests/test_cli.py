@@ -1,5 +1,6 @@
 """`kerasfer`, as a stranger types it."""
 
+import importlib.metadata
 import subprocess
 import sys
 import time
@@ -85,3 +86,28 @@ def test_a_misspelled_flag_suggests_the_nearest():
 def test_version(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("kerasfer 0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "positionals"),
+    [
+        (["prepare", "from_folder"], "SOURCE OUT"), (["export"], "RUN OUT"),
+        (["predict"], "MODEL PHOTOS"), (["check"], "MANIFEST"), (["study"], "NAME"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)  # fmt: skip
+def test_positional_names_say_what_they_are(words, positionals):
+    assert f"OPTIONS] {positionals}" in run(*words, "--help").stdout
+
+
+@pytest.mark.skipif(
+    importlib.metadata.version("tyro").startswith("0.8"),
+    reason="the version for TensorFlow 2.15 prints columns side by side",
+)
+def test_the_flags_of_a_recipe_are_grouped():
+    text = run("train", "margin_mix", "--help").stdout
+    groups = ("faces", "network", "training", "margin-mix", "output")
+    places = [text.index(f" {group} options ") for group in groups]
+    assert places == sorted(places)
+    assert places[1] < text.index("--dropout") < places[2]
+    assert places[4] < text.index("--tensorboard")

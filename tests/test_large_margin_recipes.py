@@ -139,8 +139,8 @@ def test_a_manifest_without_action_units_is_refused(tmp_path):
 def test_the_paper_s_setting(recipe):
     module = imported(recipe)
     config = parsed(module, "--config", RECIPES / "alexnet_paper.yaml")
-    assert (config.training.backbone, config.faces.image_size) == ("alexnet", 227)
-    assert config.training.normalization == "per_plane"
+    assert (config.network.backbone, config.faces.image_size) == ("alexnet", 227)
+    assert config.network.normalization == "per_plane"
     assert config.training.ema_decay == 0 and config.training.weight_decay == 0
     epochs = {
         method: margin.config_for(config, method).training.epochs

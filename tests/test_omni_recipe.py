@@ -242,7 +242,7 @@ def test_the_paper_s_setting():
     training = config.training
     assert (training.optimizer, training.learning_rate) == ("sgd", 1e-3)
     assert (training.schedule, training.epochs) == ("steps", 25)
-    assert (training.backbone, config.faces.image_size, config.faces.pad) == (
+    assert (config.network.backbone, config.faces.image_size, config.faces.pad) == (
         "vgg16",
         224,
         0.0,

@@ -312,7 +312,7 @@ def test_recipes_default_to_the_papers():
         assert config.training.learning_rate == rate
         assert config.training.schedule == "constant"
         assert config.training.adam_epsilon == 1e-8
-        assert config.training.dropout == 0.5
+        assert config.network.dropout == 0.5
         assert (config.training.epochs, config.training.steps_per_epoch) == (
             epochs,
             steps,

@@ -10,6 +10,7 @@ from recipe_runs import imported, parsed, run
 import kerasfer
 from kerasfer.experiments import selections
 from kerasfer.experiments import training as training_flags
+from kerasfer.experiments.network import build_classifier
 
 
 def measured(rules, values, last_epochs=2):
@@ -101,7 +102,7 @@ def test_the_flag_sets_what_is_built(precision):
     config = parsed(recipe, "--mixed-precision", precision, "--jit-compile")
     try:
         training_flags.set_precision(config.training)
-        classifier = training_flags.build_classifier(config.training, (16, 16, 3), 3)
+        classifier = build_classifier(config.network, (16, 16, 3), 3)
         model = kerasfer.schemes.Supervised(classifier)
         training_flags.compile_model(model, config.training, [])
     finally:

@@ -192,5 +192,6 @@ def test_the_toy_config_is_made_of_flags_that_every_recipe_has():
     toy = yaml.safe_load((RECIPES / "toy.yaml").read_text())
     for name in ("margin_mix", "remop", "large_margin_au", "omni_supervised"):
         config = imported(name).RECIPE.config()
-        flags = {*vars(config), *vars(config.faces), *vars(config.training)}
+        groups = (config.faces, config.network, config.training, config.output)
+        flags = {*vars(config)}.union(*map(vars, groups))
         assert set(toy) <= flags

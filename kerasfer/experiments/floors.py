@@ -16,7 +16,8 @@ import kerasfer
 from kerasfer.experiments import cross_data, data
 from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.locking import opened
-from kerasfer.experiments.training import build_classifier, set_precision
+from kerasfer.experiments.network import build_classifier
+from kerasfer.experiments.training import set_precision
 from kerasfer.safe_write import written_aside
 
 LARGEST = "largest class"
@@ -69,7 +70,7 @@ def run_floor(config, settings, folder, task, read_test):
     if not read_test:
         settings = {**settings, "test_part": "not read"}
     devices = devices_of(config.training)
-    with opened(folder, settings, config.training.resume, devices) as run:
+    with opened(folder, settings, config.output.resume, devices) as run:
         if run.result is not None:
             print(f"{folder} is finished; its result is taken as it is.")
             return run.result
@@ -191,7 +192,7 @@ def _embedding(config, seed, split):
     set_precision(config.training)
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(
-        config.training, config.faces.image_shape, split.labeled.num_classes
+        config.network, config.faces.image_shape, split.labeled.num_classes
     )
     embed = tf.function(
         lambda images: classifier(images, training=False)["embedding"],

@@ -60,7 +60,7 @@ def watching(folder, config, task, model, split):
     counts = split.labeled.class_counts() if split.labeled.class_names else None
     diagnosis = Diagnosis(classes, counts, run.findings)
     pages = ()
-    if config.training.tensorboard:
+    if config.output.tensorboard:
         pages = tuple(_tensorboard(run.tensorboard, config, task, split, classes))
     return Watching(run, classes, diagnosis, pages)
 
@@ -81,7 +81,7 @@ def _tensorboard(folder, config, task, split, classes):
         classes,
         images(split.validation) if has_classes else None,
         images(split.unlabeled) if has_classes and len(split.unlabeled) else None,
-        config.training.pictures_every,
+        config.output.pictures_every,
     )
 
 

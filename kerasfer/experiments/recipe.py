@@ -31,7 +31,7 @@ class Recipe:
     name: str
     """Of its file, and of a folder below `--out`."""
     config: type
-    """Dataclass of flags, with `faces` and `training`."""
+    """Dataclass of flags, with `faces`, `network`, `training` and `output`."""
     methods: Callable
     """config -> names of methods, in the order of the table."""
     build_model: Callable
@@ -108,9 +108,9 @@ class Recipe:
         config = parse(self.config)
         with reported_errors():
             self.check(config)
-            folder = config.training.out / self.name / slug(config.faces.name)
+            folder = config.output.out / self.name / slug(config.faces.name)
             results = []
-            for seed in config.training.seeds:
+            for seed in config.output.seeds:
                 for fold, fold_config in per_fold(config):
                     for method in dict.fromkeys(self.methods(config)):
                         run_folder = folder / f"seed{seed}" / fold / method
@@ -123,14 +123,14 @@ class Recipe:
 
 
 def _tiny(config):
-    training = dataclasses.replace(
-        config.training,
+    network = dataclasses.replace(
+        config.network,
         backbone="compact",
         backbone_weights=None,
         normalization="unit",
     )
     faces = dataclasses.replace(config.faces, image_size=16)
-    return dataclasses.replace(config, training=training, faces=faces)
+    return dataclasses.replace(config, network=network, faces=faces)
 
 
 def _tiny_split():

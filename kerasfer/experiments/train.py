@@ -21,7 +21,7 @@ def run_training(config, settings, folder, train, task, read_test=True):
     """One run; returns its result, from the folder if it is finished already.
 
     Args:
-        config: a recipe's, with `faces` and `training`.
+        config: a recipe's, with `faces`, `network`, `training` and `output`.
         settings: all that the run hangs on, for config.yaml, with `method` and `seed`.
         folder: of the run. Another process that trains there is waited for.
         train: (config, method, `TrainingRun`) -> model, trained.
@@ -31,14 +31,14 @@ def run_training(config, settings, folder, train, task, read_test=True):
     if not read_test:
         settings = {**settings, "test_part": "not read"}
     devices = devices_of(config.training)
-    with opened(folder, settings, config.training.resume, devices) as run:
+    with opened(folder, settings, config.output.resume, devices) as run:
         if run.result is not None:
             if config.faces.manifest:
                 split = task.build_split(config.faces, settings["seed"])
                 kerasfer.data.check_split(split, run.files.split)
             print(f"{folder} is finished; its result is taken as it is.")
             return _tested_later(run, config, devices) if read_test else run.result
-        reports = config.training.report and devices.is_chief
+        reports = config.output.report and devices.is_chief
         try:
             with plain_warnings(), lost_workers_reported():
                 training = TrainingRun(run, config, devices, task)
@@ -60,7 +60,7 @@ def run_training(config, settings, folder, train, task, read_test=True):
             result |= _tested(run, config, task, model, training)
             kept = (run.folder, config.faces, task, model, training.split)
             result |= keep_for_export(*kept)
-            if config.training.report:
+            if config.output.report:
                 # Each worker: reading statistics of all of them takes all of them.
                 keep_for_report(*kept)
         with written_aside(run.files.result) as aside:
@@ -77,7 +77,7 @@ def _tested_later(run, config, devices):
         return run.result
     before = run.result
     result = tested_later(run, config.faces)
-    if result != before and config.training.report:
+    if result != before and config.output.report:
         write_run_report(run.folder)
     return result
 

@@ -13,14 +13,10 @@ import functools
 import kerasfer
 from kerasfer.experiments import cross_data, data
 from kerasfer.experiments.logging_callbacks import watching
+from kerasfer.experiments.network import estimate_statistics
 from kerasfer.experiments.runs import identity
 from kerasfer.experiments.selections import TestScores
-from kerasfer.experiments.training import (
-    compile_model,
-    estimate_statistics,
-    set_precision,
-    with_steps,
-)
+from kerasfer.experiments.training import compile_model, set_precision, with_steps
 
 _SOME = 512  # faces whose statistics a pretrained network gets
 
@@ -68,7 +64,7 @@ class TrainingRun:
         self.model, files = model, self.opened.files
         with self.scope():
             faces = functools.partial(some_faces, self.config.faces, self.split)
-            estimate_statistics(self.flags, model, faces)
+            estimate_statistics(self.config.network, model, faces)
             compile_model(model, self.flags, self.task.metrics(self.split.labeled))
         self.best = SaveWeights(files.best_weights, self.flags.monitor)
         self.seconds, last = EpochSeconds(), SaveWeights(files.last_weights)
@@ -146,9 +142,9 @@ class TrainingRun:
 
     def _test_scores(self):
         return TestScores(
-            self.flags.selections if self.reads_test else (),
+            self.config.output.selections if self.reads_test else (),
             self.flags.epochs,
-            self.flags.last_epochs,
+            self.config.output.last_epochs,
             lambda: self.task.scores(self.config.faces, self.model, self.split),
             cross_data.digests(self.config.faces.test),
         )

@@ -63,7 +63,7 @@ def _pool(config, primitive, new_classifier):
 
 def _weights(config):
     """Which networks: those that the training starts with, if nothing else is asked."""
-    known = config.training.backbone_weights
+    known = config.network.backbone_weights
     of_new = "pretrained_random_head" if known else "random"
     return config.omni.distill_weights or _WEIGHTS_OF.get(config.omni.start, of_new)
 

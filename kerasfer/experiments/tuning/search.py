@@ -74,7 +74,7 @@ class Search:
         """Trains with a trial's values; the objective, mean over the seeds."""
         config = with_values(self.base, self.values(hp))
         scores = []
-        for seed in config.training.seeds:
+        for seed in config.output.seeds:
             folder = self.folder / f"run_{trial_id}" / f"seed{seed}" / self.method
             result = self.recipe.run(config, self.method, seed, folder, read_test=False)
             if self.objective not in (result or {}):
@@ -119,7 +119,7 @@ class Search:
             "objective": self.objective,
             "algorithm": self.config.algorithm,
             "seed": self.config.seed,
-            "seeds": list(self.base.training.seeds),
+            "seeds": list(self.base.output.seeds),
             "space": [hp.get_config() for hp in self.space().space],
             **self.recipe.settings(self.base),
         }

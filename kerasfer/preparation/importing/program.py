@@ -18,9 +18,11 @@ COLUMNS = ("path", "label", "split", "subject", "original_label")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    source: Annotated[pathlib.Path, tyro.conf.Positional]
+    source: Annotated[
+        pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")
+    ]
     """The official archive, or the folder it was unpacked into."""
-    out: Annotated[pathlib.Path, tyro.conf.Positional]
+    out: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """New folder for manifest.csv, rejected.csv and the licence notice."""
     output: Literal["files", "tfrecord"] = "files"
     """files: pictures stay where they are, those that are no files are written below
