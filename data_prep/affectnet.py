@@ -16,6 +16,7 @@ import numpy as np
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.vision.files import visible
 
 LABELS = {
     "0": "neutral",
@@ -44,7 +45,7 @@ def faces(folder):
 
 
 def _of_2021(folder, part, split):
-    for annotation in sorted(part.glob("annotations/*_exp.npy")):
+    for annotation in sorted(visible(part.glob("annotations/*_exp.npy"), part)):
         stem = annotation.name.removesuffix("_exp.npy")
         path = (part / "images" / f"{stem}.jpg").relative_to(folder).as_posix()
         try:

@@ -17,6 +17,7 @@ import functools
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.vision.files import visible
 
 LABELS = {
     "0": "neutral",
@@ -35,9 +36,10 @@ def faces(folder, last_three=False):
     """`Face`s of each labelled sequence."""
     images = found_below(folder, "cohn-kanade-images", "the images of CK+, unpacked")
     emotions = found_below(folder, "Emotion", "the labels of CK+, unpacked")
-    for annotation in sorted(emotions.glob("S*/*/*_emotion.txt")):
+    for annotation in sorted(visible(emotions.glob("S*/*/*_emotion.txt"), emotions)):
         subject, sequence = annotation.parts[-3:-1]
-        frames = sorted((images / subject / sequence).glob("*.png"))
+        frames = (images / subject / sequence).glob("*.png")
+        frames = sorted(visible(frames, images))
         name = f"{subject}/{sequence}"
         if len(frames) < 4:
             yield name, f"{len(frames)} frames; expected 4 at least"

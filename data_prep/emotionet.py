@@ -19,6 +19,7 @@ import re
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected
 from kerasfer.preparation.importing.source import images_below
+from kerasfer.vision.files import visible
 
 _UNKNOWN = "999"
 _NUM_UNITS = 60
@@ -60,10 +61,9 @@ class EmotioNet:
                     continue
                 yield Face(name, "", "", attributes=values, called=address)
         if self.config.unlabeled:
-            for path in images_below(folder):
-                name = path.relative_to(folder).as_posix()
+            for name, reason in images_below(folder):
                 if name not in named:
-                    yield Face(name, "", "")
+                    yield (name, reason) if reason else Face(name, "", "")
 
     def _check_units(self, tables):
         known = {unit for table in tables for unit in _header(table)}
@@ -78,9 +78,9 @@ class EmotioNet:
             )
 
     def _tables(self, folder):
-        tables = sorted(folder.rglob("*.csv"))
+        tables = sorted(visible(folder.rglob("*.csv"), folder))
         if self.config.automatic:
-            tables += sorted(folder.rglob("*.txt"))
+            tables += sorted(visible(folder.rglob("*.txt"), folder))
         if not tables:
             raise FileNotFoundError(
                 f"{folder} holds no table: expected EmotioNet_FACS_aws_2020_24600.csv "
@@ -92,9 +92,10 @@ class EmotioNet:
 def _by_tail(folder):
     """Last part, and last two parts of a path -> the images of that name."""
     images = collections.defaultdict(list)
-    for path in images_below(folder):
-        for tail in (path.name, "/".join(path.parts[-2:])):
-            images[tail].append(path.relative_to(folder).as_posix())
+    for name in (name for name, reason in images_below(folder) if not reason):
+        parts = (folder / name).parts
+        for tail in (parts[-1], "/".join(parts[-2:])):
+            images[tail].append(name)
     return images
 
 

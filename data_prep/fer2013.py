@@ -20,6 +20,8 @@ import numpy as np
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected, expression
 from kerasfer.preparation.importing.ferplus import vote, votes_by_path, votes_by_row
+from kerasfer.preparation.importing.source import images_below
+from kerasfer.vision.files import visible
 from kerasfer.vision.images import EXPRESSIONS, cv2, read_image
 
 # FER2013's own classes, in the order of its numbers, under the names of FER+.
@@ -34,7 +36,6 @@ _SPLITS = {
     "test": "test",
 }
 _SIDE = 48
-_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 _SIZES = {"train": 28709, "validation": 3589, "test": 3589}
 # By rule, in the order of EXPRESSIONS.
 _FERPLUS = {
@@ -67,22 +68,30 @@ def faces(source, ferplus, rule):
     if table is not None:
         yield from _faces_of_csv(table, source, ferplus, rule)
         return
-    images = sorted(
-        path
-        for path in source.rglob("*")
-        if path.suffix.lower() in _ENDINGS and expression(path.parent.name) in _CLASSES
-    )
+    images, others = [], []
+    for name, reason in images_below(source):
+        path = source / name
+        if not reason and expression(path.parent.name) in _CLASSES:
+            images.append(path)
+        elif path.suffix != ".csv":  # votes may lie beside the images
+            others.append((path, reason or "its folder is none of FER2013's classes"))
     if not images:
         raise ValueError(
             f"{source} holds no CSV with the columns emotion, pixels, Usage, and no "
             f"images in folders <split>/<class> with classes {', '.join(_CLASSES)}."
         )
-    yield from _faces_of_images(images, source, ferplus, rule)
+    images.sort()
+    root = images[0].parents[2]
+    for path, reason in others:
+        yield _name(path, root), reason
+    yield from _faces_of_images(images, root, source, ferplus, rule)
 
 
 def _pixel_table(source):
     """The CSV with columns emotion and pixels, if the source is or holds one."""
-    for path in [source] if source.is_file() else sorted(source.rglob("*.csv")):
+    for path in (
+        [source] if source.is_file() else sorted(visible(source.rglob("*.csv"), source))
+    ):
         with path.open(newline="", encoding="utf8", errors="replace") as file:
             header = {name.strip().lower() for name in next(csv.reader(file), [])}
         if {"emotion", "pixels"} <= header:
@@ -118,11 +127,14 @@ def _faces_of_csv(path, source, ferplus, rule):
         )
 
 
-def _faces_of_images(images, source, ferplus, rule):
-    root = images[0].parents[2]
+def _name(path, root):
+    return path.relative_to(root).as_posix() if root in path.parents else str(path)
+
+
+def _faces_of_images(images, root, source, ferplus, rule):
     votes = votes_by_path(ferplus, source) if ferplus else {}
     for path in images:
-        name = path.relative_to(root).as_posix() if root in path.parents else str(path)
+        name = _name(path, root)
         try:
             split = _split_of(path.parent.parent.name, "split folder")
             own = expression(path.parent.name)

@@ -12,6 +12,7 @@ happy, ...) become their names; other classes keep theirs.
 
 import dataclasses
 import functools
+import pathlib
 
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
@@ -42,16 +43,15 @@ class Config(program.Config):
 def faces(folder, layout, split):
     """A `Face` for each image; the folders above it say what it is."""
     meanings = _meanings(layout)
-    for path in images_below(folder):
-        name = path.relative_to(folder)
-        above = name.parts[:-1]
-        if len(above) < len(meanings):
-            yield name.as_posix(), f"it does not lie in {layout}/"
+    for name, reason in images_below(folder):
+        above = pathlib.PurePosixPath(name).parts[:-1]
+        if reason or len(above) < len(meanings):
+            yield name, reason or f"it does not lie in {layout}/"
             continue
         known = dict(zip(meanings, above, strict=False))
         of_split = known.get("split", split).lower()
         yield Face(
-            name.as_posix(),
+            name,
             known.get("class", ""),
             _SPLITS.get(of_split, of_split),
             known.get("subject", ""),

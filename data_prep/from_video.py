@@ -13,9 +13,10 @@ import functools
 
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.vision.files import VIDEOS, walk
 from kerasfer.vision.images import cv2
 
-ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+ENDINGS = tuple(sorted(VIDEOS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,8 @@ def faces(source, every, most):
     """A `Face` for each frame that is taken."""
     videos = [source]
     if source.is_dir():
-        videos = [p for p in sorted(source.rglob("*")) if p.suffix.lower() in ENDINGS]
+        found = [f.path for f in walk(source, videos=True) if not f.reason]
+        videos = [path for path in found if path.suffix.lower() in VIDEOS]
     if not videos:
         raise FileNotFoundError(f"{source} holds no video ({', '.join(ENDINGS)}).")
     for video in videos:

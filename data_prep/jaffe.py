@@ -7,6 +7,8 @@ one training part; papers test on all of it after training elsewhere, or leave o
 person out (`--protocol leave_one_subject_out` of the recipes).
 """
 
+import pathlib
+
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import images_below
@@ -24,9 +26,11 @@ LABELS = {
 
 def faces(folder):
     """A `Face` for each image whose name is of the data set's form."""
-    for path in images_below(folder):
-        name = path.relative_to(folder).as_posix()
-        parts = path.stem.split(".")
+    for name, reason in images_below(folder):
+        if reason:
+            yield name, reason
+            continue
+        parts = pathlib.PurePosixPath(name).stem.split(".")
         if len(parts) < 2 or len(parts[0]) != 2:
             yield name, "its name is not PERSON.EXPRESSION.NUMBER"
             continue

@@ -18,6 +18,7 @@ import xml.etree.ElementTree
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.vision.files import visible
 from kerasfer.vision.images import cv2
 
 LABELS = {
@@ -36,8 +37,8 @@ _UPRIGHT = 480  # height in pixels of frames that do not lie on their side
 def faces(folder):
     """Four `Face`s of each labelled frontal sequence."""
     sessions = found_below(folder, "Sessions", "the sessions of MMI, unpacked")
-    for session in sorted(sessions.iterdir(), key=_number):
-        for video in sorted(session.glob("*.avi")):
+    for session in sorted(visible(sessions.iterdir(), sessions), key=_number):
+        for video in sorted(visible(session.glob("*.avi"), session)):
             name = video.relative_to(folder).as_posix()
             try:
                 emotion = _emotion_of(session, video)

@@ -16,6 +16,7 @@ import functools
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import images_below
+from kerasfer.vision.files import visible
 
 LABELS = {
     "Angry": "anger",
@@ -35,17 +36,21 @@ def faces(folder, original=False):
     """A `Face` for each image of a class folder; its movie is an attribute."""
     for split, part in (("train", "Train"), ("test", "Val")):
         below = _part(folder, part, original)
-        for path in images_below(below):
+        for inner, reason in images_below(below):
+            path = below / inner
+            name = path.relative_to(folder).as_posix()
             if any(_ALIGNED in part for part in path.relative_to(below).parts):
                 continue  # the aligned copies, which some unpack beside the stills
-            name = path.relative_to(folder).as_posix()
+            if reason:
+                yield name, reason
+                continue
             movie = path.stem.partition("_")[0]
             yield Face(name, path.parent.name, split, attributes={"movie": movie})
 
 
 def _part(folder, part, original):
     aligned = f"{part}{_ALIGNED}"
-    for path in sorted(folder.rglob(f"{part}*")):
+    for path in sorted(visible(folder.rglob(f"{part}*"), folder)):
         right = path.name == part if original else path.name.startswith(aligned)
         if right and path.is_dir():
             return path

@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -114,7 +115,9 @@ def test_a_folder_by_its_layout(folder, tmp_path):
         ("bored ä", "bored ä"),
     }
     assert {row["split"] for row in found} == {"train", "validation"}
-    assert reasons(tmp_path / "out") == {"alone.png": "it does not lie in split/class/"}
+    found = reasons(tmp_path / "out")
+    assert found["alone.png"] == "it does not lie in split/class/"
+    assert "a link to a folder" in found["loop"] and len(found) == 2
     manifest = read_manifest(tmp_path / "out/manifest.csv")
     assert manifest.class_names == ("bored ä", "happiness", "sadness")
     assert int(manifest.image(0).mean()) == 50
@@ -259,3 +262,50 @@ def test_frames_of_videos(tmp_path):
     assert code == 0 and len(rows(tmp_path / "one/manifest.csv")) == 2
     code, output = run("from_video", clips, tmp_path / "x", "--every", "0")
     assert code != 0 and "--every and --most must be at least 1" in output
+
+
+# --- archives of macOS ---
+
+
+def test_an_archive_of_macos_has_no_class_of_its_own(tmp_path):
+    root = tmp_path / "faces"
+    for label in ("happy", "sad"):
+        save(root / label / "1.png", 50)
+        save(root / "__MACOSX" / label / "._1.png", 50)
+        save(root / label / "._1.png", 50)
+    (root / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    packed = tmp_path / "faces.zip"
+    shutil.make_archive(str(tmp_path / "faces"), "zip", root)
+    code, output = run(
+        "from_folder", packed, tmp_path / "out", "--layout", "class", "--split", "train"
+    )
+    assert code == 0, output
+    found = rows(tmp_path / "out/manifest.csv")
+    assert [row["label"] for row in found] == ["happiness", "sadness"]
+    assert reasons(tmp_path / "out") == {
+        "__MACOSX": "a hidden or system folder",
+        ".DS_Store": "a hidden or system file",
+        "happy/._1.png": "a hidden or system file",
+        "sad/._1.png": "a hidden or system file",
+    }
+
+
+def test_any_ending_is_a_picture_and_the_rest_has_a_row(tmp_path):
+    root = tmp_path / "faces"
+    for name in ("a.jfif", "b.JPE", "c", "d.bmp"):
+        save(root / "happy" / "x.png", 50)
+        (root / "happy" / "x.png").rename(root / "happy" / name)
+    (root / "happy" / "notes.txt").write_text("by hand")
+    (root / "happy" / "empty.jpg").write_bytes(b"")
+    (root / "happy" / "clip.mov").write_bytes(b"0")
+    code, output = run("from_folder", root, tmp_path / "out", "--layout", "class")
+    assert code == 0, output
+    names = [
+        pathlib.Path(row["path"]).name for row in rows(tmp_path / "out/manifest.csv")
+    ]
+    assert names == ["a.jfif", "b.JPE", "c", "d.bmp"]
+    assert reasons(tmp_path / "out") == {
+        "happy/notes.txt": "no picture that OpenCV reads",
+        "happy/empty.jpg": "an empty file",
+        "happy/clip.mov": "a video",
+    }

@@ -5,10 +5,9 @@ import typing
 
 import numpy as np
 
+from kerasfer.vision.files import VIDEOS, walk
 from kerasfer.vision.images import cv2, read_image
 
-PICTURES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"}
 _USUAL_RATE = 25.0  # of a video that does not say
 
 
@@ -37,11 +36,10 @@ def files_of(paths):
     files = []
     for path in paths:
         if path.is_dir():
-            inner = sorted(p for p in path.rglob("*") if p.is_file())
-            inner = [p for p in inner if p.suffix.lower() in PICTURES | VIDEOS]
-            if not inner:
+            found = [*walk(path, videos=True)]
+            if all(f.reason for f in found):
                 raise ValueError(f"{path} holds no pictures or videos.")
-            files += inner
+            files += [f.path for f in found]
         elif path.exists():
             files.append(path)
         else:

@@ -132,6 +132,8 @@ def _detector(settings):
 
 
 def _bytes_of(picture):
+    if picture.problem:
+        raise Rejected(picture.problem)
     if not picture.target:
         raise Rejected("its name leaves the folder of the source")
     try:

@@ -2,11 +2,10 @@
 
 import collections
 import csv
-import os
 import pathlib
 import typing
 
-ENDINGS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+from kerasfer.vision.files import hidden, walk
 
 
 class Picture(typing.NamedTuple):
@@ -20,6 +19,8 @@ class Picture(typing.NamedTuple):
     """Where its crop goes, below OUT; empty for a name that leaves the source."""
     columns: dict
     """What else the source says of it."""
+    problem: str = ""
+    """Why it is none, of a file in a folder."""
 
 
 def read_pictures(source, ending=".png"):
@@ -34,7 +35,10 @@ def read_pictures(source, ending=".png"):
         ValueError: no pictures, no column `path`, a name twice.
     """
     if source.is_dir():
-        rows = [{"path": name} for name in _files_of(source)]
+        found = [*walk(source), *hidden(source)]
+        names = [f.path.relative_to(source).as_posix() for f in found]
+        rows = [{"path": name} for name in names]
+        problems = [f.reason for f in found]
         root = source
     elif not source.exists():
         raise FileNotFoundError(f"{source} does not exist.")
@@ -44,16 +48,20 @@ def read_pictures(source, ending=".png"):
         lines = source.read_text("utf8").splitlines()
         rows = [{"path": line.strip()} for line in lines if line.strip()]
         root = source.parent
-    if not rows:
-        raise ValueError(f"{source} names no pictures.")
+    if not source.is_dir():
+        problems = [""] * len(rows)
+    if all(problems):
+        raise ValueError(f"{source} names no pictures.{_most_common(problems)}")
     names = [row["path"] for row in rows]
     name, count = collections.Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{source}: {name!r} is there {count} times.")
     targets = _targets(names, ending)
     return [
-        Picture(name, str(root / name), target, _without_path(row))
-        for name, target, row in zip(names, targets, rows, strict=True)
+        Picture(name, str(root / name), target, _without_path(row), problem)
+        for name, target, row, problem in zip(
+            names, targets, rows, problems, strict=True
+        )
     ]
 
 
@@ -61,17 +69,9 @@ def _without_path(row):
     return {name: value for name, value in row.items() if name != "path"}
 
 
-def _files_of(folder):
-    found = []
-    for inner, folders, files in os.walk(folder):  # goes into no linked folder
-        folders.sort()
-        relative = pathlib.PurePosixPath(pathlib.Path(inner).relative_to(folder))
-        found += [
-            str(relative / file)
-            for file in sorted(files)
-            if pathlib.PurePath(file).suffix.lower() in ENDINGS
-        ]
-    return found
+def _most_common(problems):
+    counted = collections.Counter(problems).most_common(1)
+    return "".join(f" {n} times: {problem}." for problem, n in counted)
 
 
 def _rows_of(path):

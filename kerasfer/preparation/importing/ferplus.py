@@ -3,6 +3,7 @@
 import csv
 
 from kerasfer.preparation.importing.data_set import Rejected
+from kerasfer.vision.files import visible
 from kerasfer.vision.images import EXPRESSIONS
 
 _COLUMNS = (*EXPRESSIONS, "unknown", "NF")
@@ -70,7 +71,7 @@ def votes_by_path(path, source):
 
 def _read(path, source):
     if not path.exists() and source.is_dir():
-        path = next(iter(sorted(source.rglob(str(path)))), path)
+        path = next(iter(sorted(visible(source.rglob(str(path)), source))), path)
     if not path.exists():
         raise FileNotFoundError(f"--ferplus {path} does not exist, nor in the source.")
     with path.open(newline="", encoding="utf8") as file:

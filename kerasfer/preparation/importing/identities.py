@@ -8,10 +8,12 @@ images (.lst: number, identity, path) where only those are wanted.
 import base64
 import binascii
 import functools
+import pathlib
 
 from kerasfer.preparation.importing.data_set import Face, Rejected
 from kerasfer.preparation.importing.record_io import checked_image, read_records
 from kerasfer.preparation.importing.source import images_below
+from kerasfer.vision.files import visible
 
 SPLIT = "unlabeled"
 
@@ -26,7 +28,11 @@ def faces(folder):
         FileNotFoundError: nothing of the layouts.
     """
     for ending, read in ((".rec", _of_records), (".tsv", _of_table), (".lst", _listed)):
-        files = [folder] if folder.is_file() else sorted(folder.rglob(f"*{ending}"))
+        files = (
+            [folder]
+            if folder.is_file()
+            else sorted(visible(folder.rglob(f"*{ending}"), folder))
+        )
         files = [file for file in files if file.suffix == ending]
         if ending == ".lst":  # paths in a list start at the folder
             read = functools.partial(read, folder)
@@ -94,10 +100,12 @@ def _listed(folder, path):
 
 def _in_folders(folder):
     found = False
-    for path in images_below(folder):
+    for name, reason in images_below(folder):
+        if reason:
+            yield name, reason
+            continue
         found = True
-        name = path.relative_to(folder).as_posix()
-        person = path.parent.relative_to(folder).as_posix()
+        person = pathlib.PurePosixPath(name).parent.as_posix()
         yield Face(name, split=SPLIT, subject="" if person == "." else person)
     if not found:
         raise FileNotFoundError(

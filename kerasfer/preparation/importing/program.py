@@ -96,6 +96,7 @@ def _write(data_set, files, folder, place):
     from tqdm import tqdm
 
     from kerasfer.preparation.importing.data_set import Face, Rejected
+    from kerasfer.vision.files import hidden
 
     names = data_set.attributes
     counts, reasons = collections.Counter(), collections.Counter()
@@ -116,6 +117,9 @@ def _write(data_set, files, folder, place):
             fixed = (path, label, entry.split, entry.subject, entry.original_label)
             kept((*fixed, *(entry.attributes.get(name, "") for name in names)))
             counts[entry.split, label] += 1
+        for found in hidden(files) if files.is_dir() else ():
+            rejected((found.path.relative_to(files).as_posix(), found.reason))
+            reasons[found.reason] += 1
     return counts, reasons
 
 

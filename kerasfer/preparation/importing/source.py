@@ -1,14 +1,11 @@
 """The folder of a data set, out of an archive if it must be."""
 
-import os
 import pathlib
 import tarfile
 import zipfile
 
 from kerasfer.preparation.importing.data_set import Rejected
-
-IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-"""Endings of image files."""
+from kerasfer.vision.files import is_system, walk
 
 
 def opened(source, unpacked, file_endings=()):
@@ -78,16 +75,13 @@ def found_below(folder, name, what):
             below
             for inner in level
             for below in sorted(inner.iterdir())
-            if below.is_dir() and not below.is_symlink()
+            if below.is_dir() and not below.is_symlink() and not is_system(below.name)
         ]
     raise FileNotFoundError(f"{folder} holds no {name}: expected {what}.")
 
 
 def images_below(folder):
-    """The images below a folder, sorted by name; linked folders are not entered."""
-    for inner, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = pathlib.Path(inner) / name
-            if path.suffix.lower() in IMAGES:
-                yield path
+    """(name, reason) of each file below a folder, sorted; the reason is empty for an
+    image. Hidden files are none, see `kerasfer.vision.files`."""
+    for found in walk(folder):
+        yield found.path.relative_to(folder).as_posix(), found.reason
