@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasfer.types import Array, PathLike
+from kerasfer.vision.headers import size_of, whole
 
 try:
     import cv2
@@ -18,6 +19,9 @@ except ImportError as error:
             "pip uninstall opencv-python; pip install opencv-python-headless"
         ) from error
     raise
+
+MOST_PIXELS = 200_000_000
+"""Of an image that is decoded; more is taken for a file that is to exhaust memory."""
 
 # The order of FER+ (Barsoum et al., 2016); RAF-DB and FER2013 number them otherwise.
 EXPRESSIONS = (
@@ -45,22 +49,27 @@ def decode_image(encoded: bytes, name: str, channels: int = 3) -> Array:
         uint8 array, (height, width, channels).
 
     Raises:
-        ValueError: not an image, cut off, or `channels` is neither 1 nor 3.
+        ValueError: not an image, cut off, too large, or `channels` is neither 1 nor 3.
 
     >>> decode_image(pathlib.Path("face.png").read_bytes(), "face.png").shape
     (48, 48, 3)
     """
     if channels not in (1, 3):
         raise ValueError(f"`channels` must be 1 or 3. Received: channels={channels}.")
-    if _is_cut_off(encoded):
+    size = size_of(encoded)
+    if size is not None and size[0] * size[1] > MOST_PIXELS:
+        raise ValueError(
+            f"{name} claims {size[1]} x {size[0]} pixels. Expected {MOST_PIXELS:,} at "
+            "most; a smaller copy of it can be used."
+        )
+    flag = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
+    complete = whole(encoded, lambda some: _decoded(some, flag))
+    if complete is None:
         raise ValueError(
             f"Expected a whole image file, but {name} ends too early "
             f"({len(encoded)} bytes). Copy or download it again."
         )
-    flag = cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE
-    image = None
-    if encoded:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+    image = _decoded(complete, flag)
     if image is None:
         raise ValueError(
             f"Expected an image (JPEG, PNG, BMP, WebP). {name} is not one, or is "
@@ -119,12 +128,11 @@ def with_channels(image: Array, channels: int) -> Array:
     return cv2.cvtColor(image, code).reshape(*image.shape[:2], channels)
 
 
-def _is_cut_off(encoded):
-    # OpenCV fills the missing part of a truncated JPEG or PNG with grey, and says
-    # nothing.
-    if encoded.startswith(b"\xff\xd8\xff"):
-        # The end marker must follow the last scan; an embedded thumbnail has its own.
-        return encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda")
-    if encoded.startswith(b"\x89PNG"):
-        return b"IEND" not in encoded[-64:]
-    return False
+def _decoded(encoded, flag):
+    """As OpenCV decodes it; None where it does not."""
+    if not encoded:
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+    except cv2.error:  # a header that cannot be
+        return None
