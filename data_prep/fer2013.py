@@ -18,9 +18,10 @@ from typing import Literal
 import numpy as np
 
 from kerasfer.preparation.importing import program
-from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected, expression
+from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected
 from kerasfer.preparation.importing.ferplus import vote, votes_by_path, votes_by_row
 from kerasfer.preparation.importing.source import images_below
+from kerasfer.vision.expressions import expression
 from kerasfer.vision.files import visible
 from kerasfer.vision.images import EXPRESSIONS, cv2, read_image
 

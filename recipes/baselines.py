@@ -64,8 +64,8 @@ class Config:
     """tau_e of InPL; None calibrates it on the labelled faces."""
     energy_margin: float = 0.0
     """tau of InPL's adaptive margin; 0.5 in the paper, off in its code."""
-    center_init: Literal["normal", "labeled_mean"] = "labeled_mean"
-    """Where the prototypes of ReMoP start."""
+    center_init: Literal["normal", "labeled_mean", "epoch_mean"] = "epoch_mean"
+    """Prototypes of ReMoP: drawn; class means after one epoch, or after each."""
     similarity: Literal["dot", "distance", "cosine"] = "distance"
     """Of an embedding and a prototype of ReMoP; dot is for 100,000 steps."""
     unit_embedding: bool = True

@@ -48,8 +48,9 @@ class Options:
     """Form of the center loss."""
     beta: float = 0.5
     """Weight of the linear classifier in the mixture."""
-    center_init: Literal["normal", "labeled_mean"] = "normal"
-    """Prototypes start at random, or at class means after the first epoch."""
+    center_init: Literal["normal", "labeled_mean", "epoch_mean"] = "normal"
+    """Prototypes start at random, or at class means after the first epoch; epoch_mean
+    sets them so after each, for short runs and small rates."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_without_pseudo_labels_and_contrast_it_is_half_of_supervised():
         dense_classifier(), loss_weights={"unlabeled": 0.0, "contrastive": 0.0}
     )
     weights = {n: w for n, w in model.weights_of_losses.items() if w}
-    assert weights == {"supervised": 0.5, "penalty": 1.0}
+    assert weights == {"supervised": 0.5}
 
 
 def test_the_weight_of_the_contrast_can_rise():

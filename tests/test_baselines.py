@@ -377,7 +377,9 @@ def test_uda_presets_and_what_it_refuses():
     assert UDA(logits_classifier()).threshold == 0.8
     fixmatch = UDA(logits_classifier(), preset="fixmatch")
     assert (fixmatch.temperature, fixmatch.threshold) == (1.0, 0.95)
-    with pytest.raises(ValueError, match="tsa None or in linear, exp, log"):
+    with pytest.raises(
+        ValueError, match="`tsa` must be None or one of linear, exp, log"
+    ):
         UDA(logits_classifier(), tsa="cosine")
     with pytest.raises(ValueError, match="temperature > 0"):
         UDA(logits_classifier(), temperature=0)

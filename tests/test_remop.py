@@ -204,6 +204,29 @@ def test_prototypes_from_labeled_means():
     np.testing.assert_allclose(remop.head.prototypes, means, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("center_init", "moves"), [("labeled_mean", False), ("epoch_mean", True)]
+)
+def test_prototypes_are_class_means_once_or_after_each_epoch(center_init, moves):
+    faces = random_faces(12, side=4)
+    remop = ReMoP(3, center_init=center_init)
+    weights = {"center": 0.0, "unlabeled_center": 0.0, "simplex": 0.0}
+    model = Supervised(dense_classifier(), plug_ins=(remop,), loss_weights=weights)
+    model.compile(keras.optimizers.SGD(0.5))
+    data = training_dataset(faces, batch_size=4)
+    update = EpochUpdate(evaluation_dataset(faces, 5))
+    seen = []
+    for _ in range(2):
+        model.fit(data, steps_per_epoch=3, verbose=0, callbacks=[update])
+        f = np.asarray(model.infer(faces.images)["embedding"])
+        means = np.array([f[faces.labels == k].mean(0) for k in range(3)])
+        seen.append((remop.head.prototypes.numpy(), means))
+    np.testing.assert_allclose(*seen[0], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(seen[0][1], seen[1][1], atol=1e-3)  # embeddings moved
+    expected = seen[1][1] if moves else seen[0][1]
+    np.testing.assert_allclose(seen[1][0], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_moments_of_prototypes_are_zero_when_they_are_set():
     faces = random_faces(12, side=4)
     remop = ReMoP(3, center_init="labeled_mean")

@@ -1,6 +1,7 @@
 """Reading the CSV of a manifest: ten rows, or ten million."""
 
 import csv
+import logging
 import pathlib
 import re
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
+from kerasfer.data.label_words import unified
 from kerasfer.data.manifest import Manifest
 from kerasfer.data.records import close_shards
 from kerasfer.types import PathLike
 from kerasfer.vision.images import EXPRESSIONS
 
+_LOG = logging.getLogger(__name__)
 _PARTS = {
     "train": "train",
     "unlabeled": "unlabeled",
@@ -32,7 +35,9 @@ def read_manifest(path: PathLike, class_names: Sequence[str] | None = None) -> M
     """Reads a manifest CSV.
 
     Columns: `path` (relative ones start at the CSV's folder); `label`, a class name or
-    a class index from 0, empty or -1 for an unlabelled face; optionally `subject`,
+    a class index from 0, empty or -1 for an unlabelled face (words such as NaN and None
+    are no label either, spellings in other letters one class, with a warning);
+    optionally `subject`,
     `split` (train, unlabeled, validation or val, test) and action units `AU1`, `AU12`,
     ... in [0, 1], empty or -1 where not annotated. A column that is empty throughout
     is as if it were missing; other columns are ignored. `label`
@@ -157,9 +162,11 @@ def _labels(table, class_names, path):
             f"Manifest {path} has no column `label`. Expected columns: path, label. "
             f"Received: {', '.join(table.column_names)}."
         )
-    codes, texts = _coded(table, "label")
-    texts = [text.strip() for text in texts]
-    known = [text for text in texts if text not in ("", "-1")]
+    codes, written = _coded(table, "label")
+    texts, notes = unified(written, class_names)
+    for note in notes:
+        _LOG.warning("%s: label %s.", path, note)
+    known = [text for text in texts if text]
     by_number = bool(known) and all(re.fullmatch(r"\d+", text) for text in known)
     if class_names is None:
         class_names = _default_classes(known, by_number)
@@ -170,7 +177,8 @@ def _labels(table, class_names, path):
     if unknown := set(known) - set(index):
         row = _first(codes, texts, unknown)
         raise ValueError(
-            f"{_line(path, row)}: label {texts[codes[row]]!r} is outside the classes. "
+            f"{_line(path, row)}: label {written[codes[row]]!r} is outside the "
+            "classes. "
             f"Expected one of {', '.join(class_names)}"
             + (f", or an index below {len(class_names)}." if by_number else ".")
         )

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 import kerasfer
+from kerasfer.vision.expressions import expression
 
 _SCORES = ("accuracy", "mean_class_accuracy")
 _FACTS = ("images", "left_out", "classes")
@@ -55,9 +56,20 @@ def check_tests(tests, class_names):
         FileNotFoundError: the manifest, or the first image of it that is missing.
     """
     for name, manifest in read_tests(tests).items():
-        _shared_classes(name, manifest, class_names)
+        shared = _shared_classes(name, manifest, class_names)
+        if others := {k: n for k, n in manifest.counts().items() if k not in shared}:
+            print(
+                f"warning: --test {name}: {sum(others.values())} of {len(manifest)} "
+                f"faces are left out, of classes that are not trained: "
+                f"{', '.join(map(_named, others))}."
+            )
         for row in range(len(manifest)):
             manifest.encoded(row)
+
+
+def _named(word):
+    name = expression(word)
+    return word if name == word else f"{word} (rename it to {name}?)"
 
 
 def _shared_classes(name, manifest, class_names):

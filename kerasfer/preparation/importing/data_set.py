@@ -5,21 +5,7 @@ import pathlib
 import typing
 from collections.abc import Callable
 
-from kerasfer.vision.images import EXPRESSIONS
-
-# How data sets write the expressions, beside the names of FER+.
-_WORDS = {
-    **{name: name for name in EXPRESSIONS},
-    "afraid": "fear",
-    "angry": "anger",
-    "contemptuous": "contempt",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happy": "happiness",
-    "joy": "happiness",
-    "sad": "sadness",
-    "surprised": "surprise",
-}
+from kerasfer.vision.expressions import expression
 
 
 class Rejected(Exception):
@@ -95,12 +81,3 @@ class DataSet:
         if name is None:
             raise Rejected(f"label {original_label} is no class")
         return name
-
-
-def expression(word):
-    """The name of an expression in FER+'s words; any other word as it is.
-
-    >>> expression("Happy"), expression("pain")
-    ('happiness', 'pain')
-    """
-    return _WORDS.get(word.strip().lower(), word)
