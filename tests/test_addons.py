@@ -72,7 +72,7 @@ def fixmatch(*flags):
 def test_without_addons_their_optimisers_are_refused(flags, instead):
     with pytest.raises(ValueError, match=f"ended with TensorFlow 2.15.*{instead}") as e:
         asked_for(*flags)
-    assert "pip install -r requirements-addons.txt" in str(e.value)
+    assert "pip install 'kerasfer[addons]'" in str(e.value)
 
 
 @without_addons

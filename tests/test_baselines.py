@@ -381,7 +381,7 @@ def test_uda_presets_and_what_it_refuses():
         ValueError, match="`tsa` must be None or one of linear, exp, log"
     ):
         UDA(logits_classifier(), tsa="cosine")
-    with pytest.raises(ValueError, match="temperature > 0"):
+    with pytest.raises(ValueError, match="`temperature` must be more than 0"):
         UDA(logits_classifier(), temperature=0)
 
 

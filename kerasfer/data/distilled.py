@@ -69,7 +69,7 @@ def with_distilled(
         dice = tf.stack([tf.cast(seed, tf.int64), step])
         chosen = tf.random.stateless_uniform(size, dice)[mine] < share
         which = tf.random.stateless_uniform(
-            size, [*dice, 1000003, 0], maxval=count, dtype=tf.int32
+            size, dice + [1_000_003, 0], maxval=count, dtype=tf.int32
         )[mine]
         # Most batches have none or one: only those are touched.
         image = tf.tensor_scatter_nd_update(

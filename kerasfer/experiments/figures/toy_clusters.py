@@ -162,5 +162,5 @@ def _draw_border(ax, classifier):
     (a, b), c = classifier.coef_[0], classifier.intercept_[0]
     limits = ax.get_xlim(), ax.get_ylim()
     middle = -c * np.array([a, b]) / (a * a + b * b)
-    ax.axline(middle, [*middle, -b, a], color="black", linewidth=1)
+    ax.axline(middle, middle + [-b, a], color="black", linewidth=1)
     ax.set(xlim=limits[0], ylim=limits[1])

@@ -8,8 +8,7 @@
     flags: {epochs: 100}               # of all runs; then a setting's, then a method's
     settings:
       "500, 150": {manifest: $rafdb, protocol: "imbalanced:n1=500,gamma=150"}
-
-Methods:
+    methods:                           # rows of the tables
       FixMatch: {scheme: fixmatch, published: {"500, 150": 77.33±.27 / 53.88±1.13}}
 
 Published numbers are in percent, or in the file's `unit`. A setting may have `metrics`
