@@ -1,5 +1,6 @@
 """The classifier: a functional model, image to embedding, logits, probabilities."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,8 +45,9 @@ def build_classifier(
             to pooled features (batch, width).
         input_shape: (height, width, channels), channels 1 or 3.
         num_classes: expressions, or action units with `activation="sigmoid"`.
-        normalization: "unit", "imagenet", "vgg_face", "dlib" or "per_plane", see
-            `kerasfer.layers.ImageNormalization`; match a pretrained backbone's.
+        normalization: "unit", "imagenet", "caffe", "vgg_face", "dlib", "per_plane" or
+            "none", see `kerasfer.layers.ImageNormalization`; match a pretrained
+            backbone's. One that scales inside gets "none" (else there is a warning).
         dropout: rate in [0, 1) before the dense layer.
         activation: "softmax" for classes that exclude each other, "sigmoid" else.
         unit_embedding: scales the embedding to length 1 before the dense layer, as
@@ -77,6 +79,7 @@ def build_classifier(
     images = keras.Input(input_shape, dtype="float32", name="image")
     x = ImageNormalization(normalization, name="normalization")(images)
     backbone = _backbone(backbone, input_shape)
+    _warn_of_two_scalings(backbone, normalization)
     if weight_penalty is not None:
         penalty = keras.regularizers.get(weight_penalty)
         backbone = copy_of(backbone, kernel_regularizer=penalty)
@@ -105,6 +108,19 @@ def build_classifier(
         {"embedding": embedding, "logits": logits, "probs": probs},
         name="classifier",
     )
+
+
+def _warn_of_two_scalings(backbone, normalization):
+    """Where the backbone scales pixels itself: contrast would be lost, silently."""
+    kinds = (keras.layers.Rescaling, keras.layers.Normalization)
+    first = [layer for layer in backbone.layers[:4] if isinstance(layer, kinds)]
+    if first and normalization != "none":
+        warnings.warn(
+            f"{backbone.name} begins with {first[0].name}, which scales pixels, and "
+            f'normalization={normalization!r} does so before it. Use normalization="'
+            'none".',
+            stacklevel=3,
+        )
 
 
 def build_separate_classifiers(

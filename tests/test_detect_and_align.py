@@ -427,3 +427,17 @@ def test_yunet_without_its_model(tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     with pytest.raises(ValueError, match="not a model that OpenCV"):
         YuNetDetector(tmp_path / "broken.onnx")
+
+
+def test_a_run_that_keeps_nothing_fails_and_leaves_nothing(tmp_path):
+    """Paths that are relative to where one is, not to the CSV: the likeliest cause."""
+    (tmp_path / "lists").mkdir()
+    rows = ["path", *(f"lists/photo{k}.jpg" for k in range(3))]
+    (tmp_path / "lists/photos.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "out"
+    code, output = align(tmp_path / "lists/photos.csv", out, "--detector", "none")
+    assert code == 1, output
+    assert "No face was kept of 3 pictures, so nothing was written." in output
+    assert "3 times: unreadable: No such file" in output
+    assert f"start at its own folder, {tmp_path / 'lists'}." in output
+    assert not out.exists()  # the corrected command can write it

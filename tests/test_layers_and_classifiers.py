@@ -27,8 +27,10 @@ def test_normalizations():
     np.testing.assert_allclose(planes.std((1, 2)), 1, rtol=1e-5)
     blank = ImageNormalization("per_plane")(np.full((1, 4, 4, 1), 9, np.uint8))
     np.testing.assert_array_equal(blank, np.zeros((1, 4, 4, 1)))
-    with pytest.raises(ValueError, match="imagenet, vgg_face, dlib, unit, per_plane"):
-        ImageNormalization("caffe")
+    with pytest.raises(
+        ValueError, match="imagenet, caffe, vgg_face, dlib, unit, per_plane, none"
+    ):
+        ImageNormalization("other")
 
 
 @pytest.mark.parametrize(

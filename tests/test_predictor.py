@@ -74,13 +74,12 @@ def test_no_face(predictor):
     "image",
     [
         np.zeros((4, 4, 3), np.float32),
-        np.zeros((4, 4), np.uint8),
         np.zeros((4, 4, 4), np.uint8),
         np.zeros((0, 4, 3), np.uint8),
     ],
 )
 def test_faces_that_cannot_be(predictor, image):
-    with pytest.raises(ValueError, match="Expected faces as uint8"):
+    with pytest.raises(ValueError, match="Expected a picture as uint8"):
         predictor([image])
 
 

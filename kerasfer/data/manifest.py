@@ -12,6 +12,8 @@ from kerasfer.data.records import is_record, read_record
 from kerasfer.types import Array
 from kerasfer.vision.images import decode_image, read_encoded, with_channels
 
+_PARTS = {"train", "unlabeled", "validation", "test", "left out"}
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Manifest:
@@ -66,6 +68,11 @@ class Manifest:
     def targets(self) -> Array:
         """What a model learns: `labels`, or `action_units` if there are only those."""
         return self.labels if self.class_names else self.action_units
+
+    @property
+    def num_targets(self) -> int:
+        """Outputs of a classifier for these targets."""
+        return self.num_classes if self.class_names else len(self.au_names)
 
     def path(self, row: int) -> pathlib.Path:
         """Where the image of a row lies."""
@@ -127,7 +134,7 @@ def _read(path):
 
 def from_arrays(
     images: Array,
-    labels: Sequence[int] | Array,
+    labels: Any,
     class_names: Sequence[str] | None = None,
     subjects: Sequence[Any] | Array | None = None,
     parts: Sequence[str] | Array | None = None,
@@ -147,7 +154,8 @@ def from_arrays(
     >>> len(from_arrays(np.zeros((2, 48, 48, 3), np.uint8), [0, 1]))
     2
     """
-    images, labels = np.asarray(images), np.asarray(labels, np.int32)
+    images = np.asarray(images)
+    labels = _class_indices(labels)
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
         raise ValueError(
             "Expected uint8 images of shape (n, height, width, channels) and n labels. "
@@ -161,6 +169,19 @@ def from_arrays(
             f"Expected labels from -1 to {len(class_names) - 1}. Received: "
             f"{labels.min()} to {labels.max()}."
         )
+    if len(set(class_names)) != len(class_names):
+        raise ValueError(f"Two classes have one name. Received: {[*class_names]}.")
+    for name, column in (("subjects", subjects), ("parts", parts)):
+        if column is not None and len(column) != len(images):
+            raise ValueError(
+                f"Expected `{name}` for each of {len(images)} images. Received: "
+                f"{len(column)}."
+            )
+    if parts is not None and (unknown := {*map(str, parts)} - _PARTS):
+        raise ValueError(
+            f"Expected `parts` among {', '.join(sorted(_PARTS))}. Received: "
+            f"{', '.join(sorted(unknown))}."
+        )
     return Manifest(
         names=np.array([f"image_{i:07d}" for i in range(len(images))]),
         labels=labels,
@@ -170,6 +191,23 @@ def from_arrays(
         parts=None if parts is None else np.asarray(parts).astype(str),
         images=images,
     )
+
+
+def _class_indices(labels: Any) -> Array:
+    """Whole numbers, one an image."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2:
+        raise ValueError(
+            "Expected a class index for each image. Received: labels.shape="
+            f"{labels.shape}; of one-hot rows take labels.argmax(-1)."
+        )
+    if labels.size and (labels.dtype.kind not in "iubf" or (labels % 1 != 0).any()):
+        raise ValueError(
+            "Expected class indices as whole numbers, -1 for none. Received: "
+            f"{labels.dtype} such as {labels.ravel()[0]!r}; names of classes go into "
+            "`class_names`."
+        )
+    return labels.astype(np.int32)
 
 
 def with_classes_of(manifest: Manifest, other: Manifest) -> Manifest:

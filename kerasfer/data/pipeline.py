@@ -106,6 +106,7 @@ def training_dataset(
     dataset = _in_parallel(tf.data.Dataset.counter(start_step), element, workers)
     if workers:  # TensorFlow keeps the function for good, so that it is not collected
         weakref.finalize(dataset, make.close)
+    dataset.num_targets = labeled.num_targets  # `fit` compares it with the outputs
     return dataset
 
 
@@ -150,7 +151,9 @@ def evaluation_dataset(
         return batch["image"], batch["label"]
 
     starts = tf.data.Dataset.range(0, len(manifest), batch_size)
-    return _in_parallel(starts, element)
+    dataset = _in_parallel(starts, element)
+    dataset.num_targets = manifest.num_targets
+    return dataset
 
 
 def _in_parallel(numbers, element, threads=0):

@@ -11,7 +11,7 @@ from kerasfer.deploy.export.formats import FILES
 from kerasfer.deploy.export.running import RUNNERS
 from kerasfer.deploy.safe_loading import MOST_BYTES, UnsafeModelError, check_model
 from kerasfer.types import Array, PathLike
-from kerasfer.vision.images import resize, with_channels
+from kerasfer.vision.images import as_picture, resize, with_channels
 
 
 def load(path: PathLike, most_bytes: int = MOST_BYTES) -> "Predictor":
@@ -129,13 +129,7 @@ class Predictor:
             yield np.stack(faces[start : start + self.batch_size])
 
     def _face(self, image):
-        image = np.asarray(image)
-        usual = image.ndim == 3 and image.shape[2] in (1, 3) and image.size
-        if not usual or image.dtype != np.uint8:
-            raise ValueError(
-                "Expected faces as uint8 (height, width, 1 or 3). Received: "
-                f"{image.dtype} {image.shape}."
-            )
+        image = as_picture(image)
         height, width, channels = self.description.image_shape
         return resize(with_channels(image, channels), (height, width))
 

@@ -27,9 +27,9 @@ class Network:
     backbone_weights: pathlib.Path | None = None
     """PyTorch checkpoint for a ResNet or VGG-16, e.g. resnet18_msceleb.pth; for
     dlib_resnet "dlib" (requirements-faces.txt), or the path of its .dat file."""
-    normalization: Literal["per_plane", "unit", "imagenet", "vgg_face", "dlib"] = (
-        "per_plane"
-    )
+    normalization: Literal[
+        "per_plane", "unit", "imagenet", "caffe", "vgg_face", "dlib", "none"
+    ] = "per_plane"
     """Of the pixels; imagenet for a pretrained ResNet, vgg_face for VGG-Face, dlib for
     dlib_resnet."""
     dropout: float = 0.0

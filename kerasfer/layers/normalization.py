@@ -8,9 +8,12 @@ import tensorflow as tf
 from kerasfer.losses.margin import unit
 from kerasfer.types import Array, Tensor
 
-NORMALIZATIONS = ("imagenet", "vgg_face", "dlib", "unit", "per_plane")
+NORMALIZATIONS = (
+    "imagenet", "caffe", "vgg_face", "dlib", "unit", "per_plane", "none",
+)  # fmt: skip
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)  # 255 * (0.485, 0.456, 0.406)
 _IMAGENET_STD = (58.395, 57.12, 57.375)  # 255 * (0.229, 0.224, 0.225)
+_CAFFE_MEAN = (103.939, 116.779, 123.68)  # of BGR
 DLIB_MEAN = (122.782, 117.001, 104.298)
 _VGG_FACE_MEAN = (129.1863, 104.7624, 93.5940)
 
@@ -21,9 +24,11 @@ class ImageNormalization(keras.layers.Layer):
 
     Args:
         kind: "imagenet": ImageNet's mean and deviation per colour, their average for
-            grey; "vgg_face": less VGG-Face's mean colour; "dlib": less dlib's, over
-            256; "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in each plane
-            of each image (a constant plane becomes 0).
+            grey; "caffe": BGR less ImageNet's mean, for ResNet50 and VGG16 of
+            keras.applications; "vgg_face": less VGG-Face's mean colour; "dlib": less
+            dlib's, over 256; "unit": to [-1, 1]; "per_plane": mean 0 and deviation 1 in
+            each plane of each image (a constant plane becomes 0); "none": as they are,
+            for networks that scale inside (EfficientNet, ConvNeXt, MobileNetV3).
 
     Input numeric (batch, height, width, 1 or 3), output float32 of that shape.
 
@@ -44,12 +49,16 @@ class ImageNormalization(keras.layers.Layer):
 
     def call(self, images: Array) -> Any:
         images = tf.cast(images, tf.float32)
+        if self.kind == "none":
+            return images
         if self.kind == "unit":
             return images / 127.5 - 1.0
         channels = images.shape[-1]
         if self.kind == "imagenet":
             deviation = _colors(_IMAGENET_STD, channels)
             return (images - _colors(_IMAGENET_MEAN, channels)) / deviation
+        if self.kind == "caffe":
+            return images[..., ::-1] - _colors(_CAFFE_MEAN, channels)
         if self.kind == "vgg_face":
             return images - _colors(_VGG_FACE_MEAN, channels)
         if self.kind == "dlib":

@@ -68,6 +68,17 @@ def check_shares(dataset, num_replicas):
         )
 
 
+def check_targets(dataset, num_outputs):
+    """Raises a ValueError where a data set of ours has other classes than outputs; on a
+    GPU a label outside of them would train on in silence."""
+    num_targets = getattr(dataset, "num_targets", num_outputs)
+    if num_targets != num_outputs:
+        raise ValueError(
+            f"The faces have {num_targets} classes (or action units), the classifier "
+            f"has {num_outputs} outputs. Build it with num_classes={num_targets}."
+        )
+
+
 def unpacked(data):
     """Inputs and labels of a batch; sample weights are refused."""
     inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

@@ -18,6 +18,7 @@ from kerasfer.training.averaging import move_average
 from kerasfer.training.checks import (
     check_classifier,
     check_shares,
+    check_targets,
     length_of,
     require_at_least,
     unpacked,
@@ -314,6 +315,7 @@ class SemiSupervisedModel(ReplicatedModel):
                 cannot share evenly, whose means would not be those of one device.
         """
         check_shares(x, self.distribute_strategy.num_replicas_in_sync)
+        check_targets(x, self.classifier.output["probs"].shape[-1])
         steps = steps_per_epoch or length_of(x)
         callbacks = list(callbacks or ())
         if self.needs_epoch_update and not any(

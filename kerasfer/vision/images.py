@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -103,6 +104,51 @@ def read_image(path: PathLike, channels: int = 3) -> Array:
         ValueError: the file is not an image, or is cut off.
     """
     return decode_image(read_encoded(path), str(path), channels)
+
+
+def as_picture(image: Any) -> Array:
+    """An image in memory as uint8 (height, width, 1 or 3), RGB or grey.
+
+    Args:
+        image: uint8 array (height, width), (height, width, 1) or (height, width, 3); or
+            an image of Pillow.
+
+    Raises:
+        ValueError: another dtype or shape, with what to do.
+
+    >>> as_picture(np.zeros((4, 6), np.uint8)).shape
+    (4, 6, 1)
+    """
+    if hasattr(image, "convert") and hasattr(image, "mode"):  # of Pillow
+        image = image.convert("L" if image.mode in ("L", "1") else "RGB")
+    picture = np.asarray(image)
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    if (
+        picture.dtype == np.uint8
+        and picture.ndim == 3
+        and picture.shape[2] in (1, 3)
+        and picture.size
+    ):
+        return picture
+    raise ValueError(
+        "Expected a picture as uint8 (height, width, 1 or 3), RGB or grey. Received: "
+        f"{picture.dtype} {np.asarray(image).shape}.{_advice(picture)}"
+    )
+
+
+def _advice(picture):
+    if not picture.size:
+        return " It has no pixel."
+    if picture.ndim == 3 and picture.shape[2] == 4:
+        return " Leave its transparency out: image[..., :3]."
+    if np.issubdtype(picture.dtype, np.floating):
+        most = float(np.nanmax(picture))
+        scaled = "(255 * image)" if most <= 1 else "image"
+        return f" Its largest value is {most:g}: {scaled}.round().astype('uint8')."
+    if picture.dtype == np.uint16:
+        return " Of 16 bits: (image // 257).astype('uint8')."
+    return ""
 
 
 def resize(image: Array, size: Sequence[int]) -> Array:

@@ -1,10 +1,12 @@
 """Shards over processes, then one manifest."""
 
+import collections
 import concurrent.futures
 import csv
 import dataclasses
 import json
 import multiprocessing
+import shutil
 
 from kerasfer.data.licences import licence_notes, write_notice
 from kerasfer.preparation.aligning.faces import ENCODINGS, FACTS, crop_of
@@ -119,4 +121,26 @@ def _assemble(config, settings, columns, count):
     with written_aside(out / CROP) as aside:
         aside.write_text(json.dumps(dataclasses.asdict(crop_of(settings)), indent=1))
     write_notice(out, licence_notes(config.source))
+    if not kept:
+        _refuse_empty(config, out)
     print(f"{kept} faces, {refused} rows of rejected.csv. {out / MANIFEST}")
+
+
+def _refuse_empty(config, out):
+    """Takes the folder away, so that the corrected command can write it.
+
+    Raises:
+        ValueError: with what most pictures were rejected for.
+    """
+    with (out / REJECTED).open(newline="", encoding="utf8") as file:
+        reasons = collections.Counter(row["reason"] for row in csv.DictReader(file))
+    (reason, count), *_ = reasons.most_common(1)
+    shutil.rmtree(out)
+    hint = ""
+    if config.source.suffix.lower() == ".csv" and "No such file" in reason:
+        root = config.source.parent.resolve()
+        hint = f" Relative paths of a CSV start at its own folder, {root}."
+    raise ValueError(
+        f"No face was kept of {sum(reasons.values())} pictures, so nothing was written."
+        f" {count} times: {reason}.{hint}"
+    )

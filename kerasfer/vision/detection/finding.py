@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasfer.vision.alignment import CROPS, cut_out
 from kerasfer.vision.detection.cascade import Cascade
-from kerasfer.vision.images import read_image, resize, with_channels
+from kerasfer.vision.images import as_picture, read_image, resize, with_channels
 
 
 class Face(typing.NamedTuple):
@@ -55,6 +55,7 @@ class MTCNNDetector:
         Returns:
             list of `Face`.
         """
+        image = as_picture(image)
         height, width = image.shape[:2]
         scale = min(1.0, self.longest_side / max(height, width))
         size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -83,7 +84,7 @@ def find_faces(photo, description, detector=None):
     """The faces of a photo, cut out as a model was trained on them.
 
     Args:
-        photo: path of an image file, or uint8 (height, width, 1 or 3).
+        photo: path of an image file, or a picture (`vision.images.as_picture`).
         description: of the model, with its crop and its size; a model that does not say
             how its faces were cut out gets the detector's box, `CROPS["box"]`.
         detector: function, photo -> list of `Face`; None is an `MTCNNDetector`.
@@ -102,6 +103,7 @@ def find_faces(photo, description, detector=None):
     """
     if isinstance(photo, (str, pathlib.Path)):
         photo = read_image(photo)
+    photo = as_picture(photo)
     found = (detector or _default_detector())(photo)
     crop = description.crop or CROPS["box"]
     size = description.image_shape[:2]
