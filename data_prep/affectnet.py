@@ -9,13 +9,12 @@ FER+ and RAF-DB. "None", "uncertain" and "no face" of 2017 are left out. The tes
 is not public: the validation part is called test here, as papers use it.
 """
 
-import csv
-
 import numpy as np
 
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.preparation.tables import opened_table
 from kerasfer.vision.files import visible
 
 LABELS = {
@@ -64,8 +63,8 @@ def _of_2017(folder):
         folder, "Manually_Annotated_Images", "the folder of the manual annotations"
     )
     for split, name in (("train", "training.csv"), ("test", "validation.csv")):
-        with (training.parent / name).open(newline="", encoding="utf8") as file:
-            for row in csv.DictReader(file):
+        with opened_table(training.parent / name) as rows:
+            for row in rows:
                 path = images / row["subDirectory_filePath"]
                 label = row["expression"].strip()
                 yield Face(path.relative_to(folder).as_posix(), label, split)

@@ -21,6 +21,7 @@ from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected
 from kerasfer.preparation.importing.ferplus import vote, votes_by_path, votes_by_row
 from kerasfer.preparation.importing.source import images_below
+from kerasfer.preparation.tables import opened_table
 from kerasfer.vision.expressions import expression
 from kerasfer.vision.files import visible
 from kerasfer.vision.images import EXPRESSIONS, cv2, read_image
@@ -93,8 +94,8 @@ def _pixel_table(source):
     for path in (
         [source] if source.is_file() else sorted(visible(source.rglob("*.csv"), source))
     ):
-        with path.open(newline="", encoding="utf8", errors="replace") as file:
-            header = {name.strip().lower() for name in next(csv.reader(file), [])}
+        with opened_table(path, errors="replace") as rows:
+            header = {name.lower() for name in rows.fieldnames}
         if {"emotion", "pixels"} <= header:
             return path
     if source.is_file():
@@ -104,10 +105,9 @@ def _pixel_table(source):
 
 def _faces_of_csv(path, source, ferplus, rule):
     csv.field_size_limit(2**24)
-    with path.open(newline="", encoding="utf8", errors="replace") as file:
-        reader = csv.reader(file)
-        header = [name.strip().lower() for name in next(reader)]
-        rows = [dict(zip(header, values, strict=False)) for values in reader]
+    with opened_table(path, errors="replace") as table:
+        table.fieldnames = [name.lower() for name in table.fieldnames]
+        rows = list(table)
     votes = votes_by_row(ferplus, source, len(rows)) if ferplus else [None] * len(rows)
     for number, (row, votes_of_row) in enumerate(zip(rows, votes, strict=True)):
         called = f"{path.name}, line {number + 2}"

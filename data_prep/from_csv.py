@@ -8,13 +8,13 @@ Every other column is kept. The licence notice and the crop.json beside the tabl
 with it.
 """
 
-import csv
 import dataclasses
 import pathlib
 
 from kerasfer.data.licences import licence_notes
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
+from kerasfer.preparation.tables import opened_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Config(program.Config):
     """Column of who it is; may be missing."""
     root: pathlib.Path | None = None
     """Folder that paths start at; None is the table's."""
-    delimiter: str = ","
-    """Between the columns."""
+    delimiter: str | None = None
+    """Between the columns; None is the one of comma, semicolon and tab that there are
+    most of."""
 
 
 class Table:
@@ -47,8 +48,8 @@ class Table:
         self.config = config
         if not config.source.is_file():
             raise FileNotFoundError(f"{config.source} is not there, or is no file.")
-        with self._opened() as file:
-            self.columns = next(csv.reader(file, delimiter=config.delimiter), [])
+        with opened_table(config.source, config.delimiter) as rows:
+            self.columns = rows.fieldnames
         if config.path not in self.columns:
             raise ValueError(
                 f"{config.source} has no column {config.path!r}. Received: "
@@ -61,8 +62,8 @@ class Table:
     def faces(self, _):
         """A `Face` for each row."""
         config = self.config
-        with self._opened() as file:
-            for row in csv.DictReader(file, delimiter=config.delimiter):
+        with opened_table(config.source, config.delimiter) as rows:
+            for row in rows:
                 name = self._below_root(row[config.path] or "")
                 if None in row or None in row.values():
                     yield name, f"its row has not {len(self.columns)} columns"
@@ -80,9 +81,6 @@ class Table:
         if path.is_absolute() and path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()
         return name
-
-    def _opened(self):
-        return self.config.source.open(newline="", encoding="utf-8-sig")
 
 
 def data_set(config):

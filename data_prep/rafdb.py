@@ -14,6 +14,7 @@ import functools
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
 from kerasfer.preparation.importing.source import found_below
+from kerasfer.preparation.tables import lines_of
 
 # The label file's numbers; others number from 0, or in another order.
 LABELS = {
@@ -39,10 +40,8 @@ def faces(folder, original=False):
     )
     kind = "original" if original else "aligned"
     images = found_below(folder, kind, f"basic/Image/{kind}, unpacked")
-    for line in listed.read_text().splitlines():
-        if not line.strip():
-            continue
-        name, _, label = line.strip().partition(" ")
+    for line in lines_of(listed):
+        name, _, label = line.partition(" ")
         stem = name.removesuffix(".jpg")
         split = {"train": "train", "test": "test"}.get(stem.partition("_")[0])
         if split is None:
@@ -60,8 +59,16 @@ def _attributes(folder, listed, stem):
         return {}
     # Five landmarks, then three numbers, a line each.
     numbers = annotation.read_text().split()[-3:]
-    named = zip(("gender", "race", "age"), (_GENDER, _RACE, _AGE), numbers, strict=True)
-    return {name: values[int(number)] for name, values, number in named}
+    known = (("gender", _GENDER), ("race", _RACE), ("age", _AGE))
+    try:
+        named = zip(known, map(int, numbers), strict=True)
+        return {name: dict(enumerate(values))[k] for (name, values), k in named}
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"{annotation}: expected three numbers at its end, gender below "
+            f"{len(_GENDER)}, race below {len(_RACE)}, age below {len(_AGE)}. "
+            f"Received: {' '.join(numbers) or 'nothing'}."
+        ) from None
 
 
 def data_set(original=False):

@@ -326,3 +326,18 @@ def test_folders_of_persons_and_a_list(tmp_path):
         "../x.jpg": "its name leaves the folder of the source",
         "set1.lst, line 3": "1 columns; expected 3",
     }
+
+
+@pytest.mark.parametrize("numbers", ["5", "", "0 9 1", "0 1 x", "0 0 -1"])
+def test_annotations_of_rafdb_that_cannot_be_are_named(numbers, tmp_path):
+    from kerasfer.data_prep import rafdb
+
+    folder = tmp_path / "Annotation/manual"
+    folder.mkdir(parents=True)
+    (folder / "train_1_manu_attri.txt").write_text(
+        "1\t2\n" * (5 if numbers else 0) + numbers
+    )
+    listed = tmp_path / "EmoLabel/list.txt"
+    expected = "train_1_manu_attri.txt: expected three numbers at its end"
+    with pytest.raises(ValueError, match=expected):
+        rafdb._attributes(tmp_path, listed, "train_1")

@@ -1,10 +1,10 @@
 """What to look at: the pictures of a folder, a CSV or a list."""
 
 import collections
-import csv
 import pathlib
 import typing
 
+from kerasfer.preparation.tables import lines_of, opened_table
 from kerasfer.vision.files import hidden, walk
 
 
@@ -45,8 +45,7 @@ def read_pictures(source, ending=".png"):
     elif source.suffix.lower() == ".csv":
         rows, root = _rows_of(source), source.parent
     else:
-        lines = source.read_text("utf8").splitlines()
-        rows = [{"path": line.strip()} for line in lines if line.strip()]
+        rows = [{"path": line} for line in lines_of(source)]
         root = source.parent
     if not source.is_dir():
         problems = [""] * len(rows)
@@ -75,8 +74,7 @@ def _most_common(problems):
 
 
 def _rows_of(path):
-    with path.open(newline="", encoding="utf8") as file:
-        reader = csv.DictReader(file)
+    with opened_table(path) as reader:
         if "path" not in (reader.fieldnames or ()):
             raise ValueError(
                 f"{path} has no column `path`. Received: "

@@ -1,8 +1,7 @@
 """The votes of FER+: ten taggers for each image of FER2013, and the label they give."""
 
-import csv
-
 from kerasfer.preparation.importing.data_set import Rejected
+from kerasfer.preparation.tables import opened_table
 from kerasfer.vision.files import visible
 from kerasfer.vision.images import EXPRESSIONS
 
@@ -74,8 +73,8 @@ def _read(path, source):
         path = next(iter(sorted(visible(source.rglob(str(path)), source))), path)
     if not path.exists():
         raise FileNotFoundError(f"--ferplus {path} does not exist, nor in the source.")
-    with path.open(newline="", encoding="utf8") as file:
-        rows = list(csv.DictReader(file))
+    with opened_table(path) as table:
+        rows = list(table)
     missing = [name for name in _COLUMNS if not rows or name not in rows[0]]
     if missing:
         raise ValueError(f"{path}: columns missing: {', '.join(missing)}.")
