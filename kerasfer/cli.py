@@ -9,6 +9,7 @@ import difflib
 import importlib
 import importlib.util
 import os
+import pathlib
 import pkgutil
 import sys
 
@@ -34,6 +35,7 @@ Studies
 
 First:  kerasfer doctor
 Then:   kerasfer train margin_mix
+Tab completion (bash; zsh after bashcompinit):  eval "$(kerasfer completion)"
 With your own faces:
         kerasfer prepare from_folder FACES OUT --layout class
         kerasfer train margin_mix --manifest OUT/manifest.csv
@@ -76,6 +78,9 @@ def main(words=None):
         return 0
     if command == "doctor":
         return _doctor(rest)
+    if command == "completion":
+        print(_completion())
+        return 0
     if command not in _PROGRAMS:
         return _unknown("command", command, [*_PROGRAMS, "doctor"], "kerasfer --help")
     if command in _NAMED:
@@ -132,6 +137,27 @@ def _run(module, title, words):
     main_of = program.main if hasattr(program, "main") else program.RECIPE.main
     main_of()
     return 0
+
+
+def _completion():
+    """A script for bash: commands, then names of recipes, data sets and studies."""
+    from kerasfer.recipes import __path__ as recipes
+
+    studies = sorted(p.stem for p in pathlib.Path(recipes[0]).glob("studies/*.yaml"))
+    named = {c: programs_of(c) for c in _NAMED} | {"study": studies, "table": studies}
+    named = {command: " ".join(names) for command, names in named.items()}
+    cases = "\n".join(f"    {c}) words='{names}' ;;" for c, names in named.items())
+    commands = " ".join([*_PROGRAMS, "doctor"])
+    return f"""\
+_kerasfer() {{
+  local words=""
+  if [ "$COMP_CWORD" -eq 1 ]; then words='{commands}'
+  elif [ "$COMP_CWORD" -eq 2 ]; then case "${{COMP_WORDS[1]}}" in
+{cases}
+  esac; fi
+  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o default -F _kerasfer kerasfer"""
 
 
 def _unknown(what, word, known, see):

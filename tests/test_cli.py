@@ -111,3 +111,24 @@ def test_the_flags_of_a_recipe_are_grouped():
     assert places == sorted(places)
     assert places[1] < text.index("--dropout") < places[2]
     assert places[4] < text.index("--tensorboard")
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("kerasfer tr", "train"),
+        ("kerasfer train margin", "margin_mix"),
+        ("kerasfer prepare raf", "rafdb"),
+        ("kerasfer study rend", "rendered"),
+    ],
+)
+def test_bash_completes(typed, completed, capsys):
+    assert cli.main(["completion"]) == 0
+    words = typed.split()
+    script = (
+        capsys.readouterr().out
+        + f"COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; _kerasfer; "
+        + "echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == [completed], done.stderr
