@@ -17,6 +17,7 @@ from kerasfer.callbacks import (
 from kerasfer.callbacks.checkpoint import Checkpoint
 from kerasfer.callbacks.diagnosis import (
     a_class_is_left_out,
+    most_are_wrong,
     nothing_passes,
     one_class_is_predicted,
     one_class_takes_over,
@@ -215,3 +216,33 @@ def test_a_loss_that_grew_and_one_that_broke_at_once():
     said = stopped([2.0, 1.5, np.nan])
     assert "had been 1.5 the step before: it broke at once" in said
     assert "loss is nan at step 3 of the epoch; not finite: part" in said
+
+
+def _audited(passed, precision):
+    return {"passed": np.array(passed, float), "precision": np.array(precision, float)}
+
+
+@pytest.mark.parametrize(
+    ("passed", "precision", "expected"),
+    [
+        ([60, 60], [0.3, 0.4], "35% of the pseudo-labels that passed are right."),
+        ([900, 100], [0.9, 0.03], "Of classes: b 3%."),
+        ([10, 0], [0.1, 0.0], "10% of the pseudo-labels that passed are right."),
+    ],
+)
+def test_pseudo_labels_that_are_mostly_wrong_are_told(passed, precision, expected):
+    found = most_are_wrong(_audited(passed, precision), ("a", "b"))
+    assert expected in found["pseudo-labels are wrong"]
+
+
+@pytest.mark.parametrize(
+    ("passed", "precision"),
+    [
+        ([60, 60], [0.9, 0.6]),
+        ([0, 0], [0.0, 0.0]),
+        ([900, 49], [0.9, 0.1]),  # too few of the second to say
+        ([60, 60], [float("nan")] * 2),  # no audit labels
+    ],
+)
+def test_others_are_not(passed, precision):
+    assert most_are_wrong(_audited(passed, precision), ("a", "b")) == {}

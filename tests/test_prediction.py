@@ -86,6 +86,7 @@ def test_pictures_and_videos_of_folders_in_order(photos):
         "a b.png",
         "broken.jpg",
         "clip.avi",
+        "notes.txt",  # a row that says that it is none
         "a b.jpg",
         "a b.png",
     ]
@@ -129,7 +130,7 @@ def test_rows_of_everything(model, photos, two_faces, capsys):
     assert sum(probs) == pytest.approx(1, abs=1e-4)
     assert face["label"] == NAMES[int(np.argmax(probs))]
     said = capsys.readouterr().err
-    assert "8 pictures, 12 faces, 1 pictures without one, 1 unreadable" in said
+    assert "9 pictures, 12 faces, 1 pictures without one, 2 unreadable" in said
     assert "does not say how its training faces were cut out" in said
 
 
@@ -154,7 +155,7 @@ def test_marked_pictures_and_videos(model, photos, two_faces, tmp_path):
     clip = [*frames.frames([out / "marked/clip.mp4"], None, 1, 0)]
     assert len(clip) == 5 and clip[0].image.shape == (384, 512, 3)
     with (out / "predictions.csv").open() as file:
-        assert len([*csv.DictReader(file)]) == 14
+        assert len([*csv.DictReader(file)]) == 15
 
 
 def test_the_label_lies_within_the_picture():

@@ -17,6 +17,9 @@ from kerasfer.types import PathLike
 _NOTHING = 0.001  # of the faces: so few pass that nothing is learned from them
 _TOO_MUCH_START = 0.1  # of the average
 _ONE_CLASS, _TIMES = 0.9, 3.0  # of the pseudo-labels; over its share of the labels
+_MOSTLY = 0.5  # right, of pseudo-labels that pass
+_POOR = 0.2  # precision of a class ...
+_MANY = 50  # ... of which so many passed in an epoch
 _CHANCE = 0.005  # above it, in mean class accuracy
 
 
@@ -31,6 +34,8 @@ class Diagnosis(MeasuredPseudoLabels):
     * one class takes over: nearly all pseudo-labels that pass are of one class, or many
       more than its share of the labels says, for some epochs;
     * a class is left out: some class was never passed in these epochs, others were;
+    * pseudo-labels are wrong: less than half of those that passed are right, or hardly
+      any of one class, where audit labels tell it;
     * one class is predicted: the mean class accuracy on validation faces is chance;
     * the average is its start: the averaged weights, which are evaluated and shipped,
       will still be the initial ones to a good part at the end of the run; said after
@@ -85,6 +90,7 @@ class Diagnosis(MeasuredPseudoLabels):
             found |= nothing_passes(measured)
             found |= one_class_takes_over(measured, self.class_names, self.shares)
             found |= a_class_is_left_out(measured, self.class_names)
+            found |= most_are_wrong(measured, self.class_names)
         self.in_a_row = {name: self.in_a_row.get(name, 0) + 1 for name in found}
         for name, says in found.items():
             if self.in_a_row[name] >= self.patience:
@@ -189,6 +195,33 @@ def a_class_is_left_out(measured: Any, class_names: Sequence[str]) -> Any:
             "others push them aside. Likely causes: too few labels of them, one "
             "threshold for classes of unlike difficulty. Thresholds by class (AdaCM, "
             "FlexMatch, Adsh) or ReMoP are made for this."
+        )
+    }
+
+
+def most_are_wrong(measured: Any, class_names: Sequence[str]) -> Any:
+    """By the precision of the pseudo-labels that passed, where audit labels tell it."""
+    passed, precision = measured["passed"], measured["precision"]
+    if not passed.sum() or not np.isfinite(precision).all():
+        return {}
+    right = float((passed * precision).sum() / passed.sum())
+    many = passed >= _MANY
+    poor = [
+        f"{name} {share:.0%}"
+        for name, share, some in zip(class_names, precision, many, strict=True)
+        if some and share < _POOR
+    ]
+    if right >= _MOSTLY and not poor:
+        return {}
+    classes = f" Of classes: {', '.join(poor)}." if poor else ""
+    return {
+        "pseudo-labels are wrong": (
+            f"{right:.0%} of the pseudo-labels that passed are right.{classes} What is "
+            "learned from them is mostly an error. Likely causes: too few labels or "
+            "steps before they count, a threshold that is too low, classes that are "
+            "rare among the unlabelled faces and not among the labelled ones. Raise "
+            "the threshold, lower the weight of the unlabelled loss, or start from a "
+            "pretrained network."
         )
     }
 
