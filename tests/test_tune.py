@@ -190,7 +190,7 @@ def test_algorithms(monkeypatch, tmp_path, algorithm):
 def test_a_value_without_a_field_is_refused():
     config = imported("remop").Config()
     changed = flags.with_values(config, {"beta": 0.25, "epochs": 3})
-    assert (changed.beta, changed.training.epochs) == (0.25, 3)
+    assert (changed.remop.beta, changed.training.epochs) == (0.25, 3)
     with pytest.raises(ValueError, match="No field is called lambda"):
         flags.with_values(config, {"lambda": 1})
 
