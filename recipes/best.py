@@ -7,7 +7,10 @@ r"""The best expression model that your labels allow: all of them, then an expor
 Supervised training on every labelled face of the training part, from dlib's network,
 with a tenth of them held out to choose the epoch. The test part, if the manifest has
 one, is read once. The export, with its preprocessing and a model card, is in the run's
-folder. With few labels and many faces without, look at the schemes first
+folder. Expect 80.1 % overall, 55.8 mean class with the 19,693 labels of a FER2013 cut
+(FER+ labels, 8 epochs, 19 minutes on two CPU cores, one seed; docs/measured).
+
+With few labels and many faces without, look at the schemes first
 (`recipes/baselines.py`); this is what they should beat.
 """
 

@@ -17,8 +17,9 @@ of stages, each a file that is taken as it is while its inputs are the same:
 `--distilled` take files of your own. `--config recipes/omni_paper.yaml` has the paper's
 training: flips only, SGD, 25 epochs, VGG-16 on 224 pixels. `--anchor RAFDB.csv` takes
 the primitive learner, the selection and the distillation from another data set than the
-one that is trained (its Tables 2 and 3). Without a manifest posed faces are the anchor,
-wild ones the sea, and more wild ones the test "wild".
+one that is trained (its Tables 2 and 3). Expect numbers as in docs/measured
+(das_rendered.csv): distilled images add nothing beyond their start. Without a manifest
+posed faces are the anchor, wild ones the sea, and more wild ones the test "wild".
 """
 
 import dataclasses
