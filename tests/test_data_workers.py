@@ -135,3 +135,29 @@ def wait_for_the_end_of(group):
 def test_a_number_that_cannot_be():
     with pytest.raises(ValueError, match="`workers` must be 0 or more"):
         dataset(-1)
+
+
+_SCRIPT = """
+import keras, numpy as np
+import kerasfer
+from kerasfer.data import from_arrays, training_dataset
+
+faces = from_arrays(np.zeros((8, 16, 16, 3), np.uint8), np.arange(8) % 2)
+classifier = kerasfer.build_classifier("compact", (16, 16, 3), 2)
+model = kerasfer.schemes.Supervised(classifier)
+model.compile(keras.optimizers.SGD(0.1))
+data = training_dataset(faces, batch_size=4, workers=2)
+model.fit(data, steps_per_epoch=1, verbose=0)
+print("trained")
+"""
+
+
+def test_a_script_without_a_guard_ends_and_says_why(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode != 0 and "trained" not in done.stdout
+    assert "A worker of data began to train itself" in done.stderr
+    assert 'needs `if __name__ == "__main__":`' in done.stderr

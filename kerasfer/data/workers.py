@@ -17,6 +17,7 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 
 _ALIGNED = 64  # bytes
+_GUARD = 'A script with workers needs `if __name__ == "__main__":` around what it does.'
 
 
 class Workers:
@@ -32,14 +33,18 @@ class Workers:
         count: of processes, at least 1.
 
     Raises:
-        RuntimeError: a process has ended, e.g. for want of memory. What else a batch
-            raises is raised here.
+        RuntimeError: a process has ended, e.g. for want of memory, or because a script
+            has no such guard. What else a batch raises is raised here.
 
     >>> Workers(batches, count=2)(0)["image"].shape  # doctest: +SKIP
     (64, 48, 48, 3)
     """
 
     def __init__(self, batches, count):
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            # A worker that runs its parent's script as it starts: it would start
+            # workers in its turn, and the parent would wait for ever.
+            raise RuntimeError(f"A worker of data began to train itself. {_GUARD}")
         self._batches, self._count = batches, count
         self._idle, self._lock = None, threading.Lock()
 
@@ -85,8 +90,9 @@ class _Worker:
             self._process.join(1)
             raise RuntimeError(
                 "A process that makes batches has ended (exit code "
-                f"{self._process.exitcode}; -9 is a kill, often for want of memory). "
-                "Use fewer workers, or 0, and go on with the run's last checkpoint."
+                f"{self._process.exitcode}; -9 is a kill, often for want of memory: "
+                "use fewer workers, or 0, and go on with the run's last checkpoint). "
+                f"{_GUARD}"
             ) from None
         if error is not None:
             raise error
