@@ -86,6 +86,12 @@ def build_classifier(
     if synchronized_batch_norm:
         backbone = copy_of(backbone, synchronized=True)
     x = backbone(x)
+    if isinstance(x, (dict, list, tuple)):
+        names = ", ".join(x) if isinstance(x, dict) else f"{len(x)} tensors"
+        raise ValueError(
+            "The backbone must give one tensor, a map or a vector. Received: "
+            f"{names}. Take one: keras.Model(backbone.input, backbone.output[...])."
+        )
     if len(x.shape) == 4:
         x = keras.layers.Activation("linear", name="feature_map")(x)
         x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)

@@ -129,3 +129,18 @@ def test_caffe_is_bgr_less_the_mean():
     np.testing.assert_allclose(found[0, 0, 0], [-73.939, -96.779, -113.68], rtol=1e-5)
     grey = np.asarray(layer(np.array([[[[10.0]]]])))
     np.testing.assert_allclose(grey[0, 0, 0], [10 - 114.7993], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "received"),
+    [
+        (lambda x: {"map": x, "other": x}, "Received: map, other. Take one"),
+        (lambda x: [x, x], "Received: 2 tensors. Take one"),
+    ],
+)
+def test_a_backbone_of_several_outputs_is_refused(outputs, received):
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3)(inputs)
+    backbone = keras.Model(inputs, outputs(x))
+    with pytest.raises(ValueError, match=received):
+        kerasfer.build_classifier(backbone, (8, 8, 3), 2)
