@@ -28,7 +28,7 @@ lint: $(VENV)/test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-$(VENV)/run: requirements.txt setup.py
+$(VENV)/run: requirements.txt setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.10 is needed, this is " + sys.version) if sys.version_info < (3, 10) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
@@ -40,7 +40,7 @@ $(VENV)/test: $(VENV)/run requirements-test.txt requirements-export.txt requirem
 	$(VENV)/bin/pip install --quiet -r requirements-test.txt -r requirements-beam.txt
 	touch $@
 
-$(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-export.txt setup.py
+$(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-export.txt setup.py pyproject.toml
 	@test -n "$(PYTHON_ADDONS)" || { echo "TensorFlow 2.15 needs Python 3.10 or 3.11 with venv: make test-addons PYTHON_ADDONS=/path/to/python3.11"; exit 1; }
 	$(PYTHON_ADDONS) -m venv $(ADDONS)
 	$(ADDONS)/bin/pip install --quiet --upgrade pip
