@@ -1,6 +1,7 @@
 """What is installed: metadata, requirements files, wheel and source archive."""
 
 import importlib.metadata
+import os
 import pathlib
 import re
 import subprocess
@@ -119,14 +120,23 @@ def test_the_wheel_runs_elsewhere(archives, tmp_path):
     pip = [place / "bin/python", "-m", "pip", "install", "--no-deps", "--quiet"]
     subprocess.run([*pip, archives[1]], check=True)
 
-    def run(*words):
-        command = [place / "bin/kerasfer", *map(str, words)]
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def started(program, *words):
+        command = [place / "bin" / program, *map(str, words)]
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False
+            command,
+            cwd=tmp_path,
+            env=inherited,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
-    where = [place / "bin/python", "-c", "import kerasfer; print(kerasfer.__file__)"]
-    found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True)
+    def run(*words):
+        return started("kerasfer", *words)
+
+    found = started("python", "-c", "import kerasfer; print(kerasfer.__file__)")
     assert found.stdout.startswith(str(libraries))
     doctor = run("doctor")
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
