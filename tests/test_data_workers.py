@@ -161,3 +161,19 @@ def test_a_script_without_a_guard_ends_and_says_why(tmp_path):
     assert done.returncode != 0 and "trained" not in done.stdout
     assert "A worker of data began to train itself" in done.stderr
     assert 'needs `if __name__ == "__main__":`' in done.stderr
+
+
+def test_a_worker_that_cannot_start_leaves_no_thread_waiting(monkeypatch):
+    """The first call's error, and then that of the next one, not a queue of nobody."""
+    batches = TrainingBatches(
+        random_faces(8, side=4), None, (), 4, 1, 0, (4, 4, 3), 0.75, 0.1
+    )
+    made = Workers(batches, 2)
+
+    def broken(process):
+        raise BrokenPipeError("gone")
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", broken)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"could not start \(gone\). A script"):
+            made(0)

@@ -51,9 +51,12 @@ class Workers:
     def __call__(self, step):
         with self._lock:
             if self._idle is None:
+                # All of them first: where one cannot start, no other thread is to
+                # wait for it.
+                workers = [_Worker(self._batches) for _ in range(self._count)]
                 self._idle = queue.SimpleQueue()
-                for _ in range(self._count):
-                    self._idle.put(_Worker(self._batches))
+                for worker in workers:
+                    self._idle.put(worker)
             idle = self._idle
         worker = idle.get()
         try:
@@ -78,9 +81,14 @@ class _Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, self._memory.name, batches), daemon=True
         )
-        self._process.start()
-        theirs.close()
         weakref.finalize(self, _end, self._pipe, self._memory)
+        try:
+            self._process.start()
+        except OSError as error:  # it ended before it had read what it is to do
+            raise RuntimeError(
+                f"A process that makes batches could not start ({error}). {_GUARD}"
+            ) from None
+        theirs.close()
 
     def batch(self, step):
         try:
