@@ -206,3 +206,21 @@ def test_a_run_notes_the_commit_and_all_versions(tmp_path):
     assert runs._commit(tmp_path / "kerasfer") == commit
     (tmp_path / "file").write_text("b")
     assert runs._commit(tmp_path / "kerasfer") == commit + "+"
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError])
+def test_an_error_takes_away_no_finished_run(error, tmp_path):
+    """Not even one that never trained, such as HOG's, which has no metrics.csv."""
+    from kerasfer.experiments import devices, locking, output, training
+
+    one = devices.devices_of(training.Training())
+    folder = tmp_path / "run"
+    for finished in (False, True):
+        with pytest.raises(error, match="no"):  # noqa: SIM117
+            with locking.opened(folder, {"seed": 0}, output.Output().resume, one):
+                raise error("no")
+        assert folder.exists() == finished
+        if not finished:
+            with locking.opened(folder, {"seed": 0}, False, one) as run:
+                run.files.result.write_text("{}")
+    assert (folder / "result.json").read_text() == "{}"

@@ -36,7 +36,7 @@ def opened(folder, settings, resume, devices):
             yield run
         except (ValueError, OSError):
             # Flags or data that cannot be: the corrected command finds no remains.
-            if not run.files.metrics.exists():
+            if run.result is None and not run.files.metrics.exists():
                 shutil.rmtree(folder)
             raise
 
