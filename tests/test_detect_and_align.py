@@ -15,6 +15,7 @@ import pytest
 
 from kerasfer.data import read_manifest
 from kerasfer.data.synthetic import render
+from kerasfer.preparation.aligning.pictures import read_pictures
 from kerasfer.vision.alignment import CROPS, cut_out
 from kerasfer.vision.detection import MTCNNDetector, YuNetDetector
 from kerasfer.vision.images import cv2, read_image
@@ -444,3 +445,13 @@ def test_a_run_that_keeps_nothing_fails_and_leaves_nothing(tmp_path):
     assert "3 times: unreadable: No such file" in output
     assert f"start at its own folder, {tmp_path / 'lists'}." in output
     assert not out.exists()  # the corrected command can write it
+
+
+def test_a_text_beside_a_picture_does_not_rename_its_crop(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.jpg"), np.full((24, 24, 3), 90, np.uint8))
+    (folder / "a.txt").write_text("a note")
+    found = {p.name: (p.target, p.problem) for p in read_pictures(folder)}
+    assert found["a.jpg"] == ("images/a.png", "")
+    assert found["a.txt"] == ("", "no picture that OpenCV reads")

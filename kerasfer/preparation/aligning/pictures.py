@@ -55,7 +55,10 @@ def read_pictures(source, ending=".png"):
     name, count = collections.Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{source}: {name!r} is there {count} times.")
-    targets = _targets(names, ending)
+    # A text beside a picture of its name takes no part in the names of crops.
+    usable = [n for n, problem in zip(names, problems, strict=True) if not problem]
+    target_of = dict(zip(usable, _targets(usable, ending), strict=True))
+    targets = [target_of.get(name, "") for name in names]
     return [
         Picture(name, str(root / name), target, _without_path(row), problem)
         for name, target, row, problem in zip(
