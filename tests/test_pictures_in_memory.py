@@ -28,7 +28,7 @@ PICTURE[0, 0] = 255
         (Image.fromarray(PICTURE).convert("L"), (6, 4, 1)),
         (Image.fromarray(PICTURE).convert("P"), (6, 4, 3)),
     ],
-    ids=str,
+    ids=["array", "array, one channel", "matrix", "RGB", "RGBA", "L", "P"],
 )
 def test_pictures_that_are_taken(image, shape):
     picture = as_picture(image)
