@@ -63,8 +63,12 @@ def _of_2017(folder):
         folder, "Manually_Annotated_Images", "the folder of the manual annotations"
     )
     for split, name in (("train", "training.csv"), ("test", "validation.csv")):
-        with opened_table(training.parent / name) as rows:
+        columns = ("subDirectory_filePath", "expression")
+        with opened_table(training.parent / name, columns=columns) as rows:
             for row in rows:
+                if None in row.values():
+                    yield f"{name}, line {rows.line_num}", "its row is too short"
+                    continue
                 path = images / row["subDirectory_filePath"]
                 label = row["expression"].strip()
                 yield Face(path.relative_to(folder).as_posix(), label, split)

@@ -44,7 +44,11 @@ def faces(folder, last_three=False):
         if len(frames) < 4:
             yield name, f"{len(frames)} frames; expected 4 at least"
             continue
-        label = str(int(float(annotation.read_text())))
+        try:
+            label = str(int(float(annotation.read_text())))
+        except (ValueError, OverflowError):
+            yield name, f"{annotation.name} holds no number"
+            continue
         chosen = [(frames[0], "0")]
         if last_three:
             chosen += [(frame, label) for frame in frames[-3:]]

@@ -12,13 +12,13 @@ column split is empty, and a protocol draws one.
 """
 
 import collections
-import csv
 import dataclasses
 import re
 
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face, Rejected
 from kerasfer.preparation.importing.source import images_below
+from kerasfer.preparation.tables import opened_table
 from kerasfer.vision.files import visible
 
 _UNKNOWN = "999"
@@ -115,22 +115,30 @@ def _header(table):
     """Names of a table's columns; none of a table of something else."""
     if table.suffix == ".txt":
         return ["URL", "URL orig", *(f"AU{k + 1}" for k in range(_NUM_UNITS))]
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        header = [_bare(cell) for cell in next(csv.reader(file), [])]
+    with opened_table(table, ",") as rows:
+        header = [_bare(name) for name in rows.fieldnames]
     return header if "URL" in header else []
 
 
 def _rows(table):
     """(address, name of a unit -> cell) for each row."""
-    automatic, header = table.suffix == ".txt", _header(table)
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, delimiter="\t" if automatic else ",")
-        if not automatic:
-            next(reader, None)
-        for row in reader if header else ():
-            cells = dict(zip(header, map(str.strip, row), strict=False))
-            if cells.get("URL"):
-                yield cells["URL"].strip("'\""), cells
+    header = _header(table)
+    for row in _cells(table) if header else ():
+        cells = dict(zip(header, map(str.strip, row), strict=False))
+        if cells.get("URL"):
+            yield cells["URL"].strip("'\""), cells
+
+
+def _cells(table):
+    """The texts of each row."""
+    if table.suffix == ".txt":
+        # A broken letter is an address without an image, which gets its row.
+        with table.open(encoding="utf-8-sig", errors="replace") as lines:
+            yield from (line.rstrip("\n").split("\t") for line in lines)
+        return
+    with opened_table(table, ",") as rows:
+        for row in rows:
+            yield [row[name] or "" for name in rows.fieldnames]
 
 
 def _bare(cell):

@@ -11,6 +11,7 @@ with it.
 import dataclasses
 import pathlib
 
+from kerasfer.data.cells import intensity, is_action_unit, part
 from kerasfer.data.licences import licence_notes
 from kerasfer.preparation.importing import program
 from kerasfer.preparation.importing.data_set import DataSet, Face
@@ -48,13 +49,9 @@ class Table:
         self.config = config
         if not config.source.is_file():
             raise FileNotFoundError(f"{config.source} is not there, or is no file.")
-        with opened_table(config.source, config.delimiter) as rows:
+        needed = (config.path,)
+        with opened_table(config.source, config.delimiter, columns=needed) as rows:
             self.columns = rows.fieldnames
-        if config.path not in self.columns:
-            raise ValueError(
-                f"{config.source} has no column {config.path!r}. Received: "
-                f"{', '.join(self.columns)}."
-            )
         used = (config.path, config.label, config.split, config.subject)
         self.others = [c for c in self.columns if c not in {*used, *program.COLUMNS}]
         self.root = config.root or config.source.parent
@@ -68,6 +65,11 @@ class Table:
                 if None in row or None in row.values():
                     yield name, f"its row has not {len(self.columns)} columns"
                     continue
+                try:
+                    self._check(row)
+                except ValueError as error:
+                    where = f"{config.source}, line {rows.line_num}"
+                    raise ValueError(f"{where}: {error}") from None
                 yield Face(
                     name,
                     row.get(config.label, ""),
@@ -75,6 +77,17 @@ class Table:
                     row.get(config.subject, ""),
                     {column: row[column] for column in self.others},
                 )
+
+    def _check(self, row):
+        """As `read_manifest` will.
+
+        Raises:
+            ValueError: an unknown part, or no intensity of an action unit.
+        """
+        if split := row.get(self.config.split):
+            part(split)
+        for unit in filter(is_action_unit, self.others):
+            intensity(row[unit], unit)
 
     def _below_root(self, name):
         path = pathlib.Path(name)

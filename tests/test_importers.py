@@ -133,6 +133,23 @@ def test_affectnet_of_2017(tmp_path):
     assert reasons == [f"label {k} is no class" for k in (8, 9, 10)]
 
 
+@pytest.mark.parametrize(
+    ("table", "error"),
+    [
+        ("path,expression\nx.jpg,1\n", "has no column subDirectory_filePath"),
+        ("subDirectory_filePath,expression\n1.jpg\n", "its row is too short"),
+        ("subDirectory_filePath,expression\n1.jpg,\n", "unknown label ''"),
+    ],
+)
+def test_affectnets_tables_that_are_cut(table, error, tmp_path):
+    for name in ("training", "validation"):
+        (tmp_path / f"in/{name}.csv").parent.mkdir(exist_ok=True)
+        (tmp_path / f"in/{name}.csv").write_text(table)
+    save(tmp_path / "in/Manually_Annotated_Images/1.jpg")
+    code, output = run("affectnet", tmp_path / "in", tmp_path / "out")
+    assert code == 1 and error in output and "Traceback" not in output, output
+
+
 def test_affectnet_of_2021(tmp_path):
     root = tmp_path / "AffectNet"
     for part in ("train_set", "val_set"):
@@ -188,6 +205,18 @@ def test_ckplus_by_first_and_last_frames(ckplus, tmp_path):
     assert found[1]["path"].endswith("_00000006.png") and found[1]["subject"] == "S001"
     (refused,) = rows(tmp_path / "out/rejected.csv")
     assert refused == {"path": "S999/001", "reason": "1 frames; expected 4 at least"}
+
+
+@pytest.mark.parametrize("text", ["", "anger", "inf"])
+def test_a_label_of_ckplus_that_is_no_number(ckplus, tmp_path, text):
+    (annotation,) = (ckplus / "Emotion/S003").glob("*/*.txt")
+    annotation.write_text(text)
+    code, output = run("ckplus", ckplus, tmp_path / "out")
+    assert code == 0, output
+    refused = {
+        row["path"]: row["reason"] for row in rows(tmp_path / "out/rejected.csv")
+    }
+    assert refused["S003/001"] == f"{annotation.name} holds no number"
 
 
 def test_ckplus_by_the_last_three_frames(ckplus, tmp_path):

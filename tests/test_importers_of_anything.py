@@ -189,7 +189,26 @@ def test_a_table(table, tmp_path):
     manifest = read_manifest(tmp_path / "out/manifest.csv")
     assert abs(int(manifest.image(2).mean()) - 80) <= 2
     code, output = run("from_csv", table, tmp_path / "x", "--delimiter", ";")
-    assert code == 1 and "no column 'path'. Received: image, emotion" in output
+    assert code == 1 and "no column path. Received: image, emotion" in output
+
+
+@pytest.mark.parametrize(
+    ("rows_of_table", "error"),
+    [
+        ("{0},valid,0.5\n", "line 2: expected split train"),
+        ("{0},val,0.5\n{1},Training,0\n", "line 3: expected split train"),
+        ("{0},,\n\n{1},test,999\n", "line 4: expected AU2 in [0, 1]"),
+        ("{0},train,5\n", "line 2: expected AU2 in [0, 1]"),
+    ],
+)
+def test_what_no_training_could_read_is_refused(rows_of_table, error, tmp_path):
+    for k in range(2):
+        save(tmp_path / f"{k}.png", 100 * k)
+    table = tmp_path / "t.csv"
+    table.write_text("path,split,AU2\n" + rows_of_table.format("0.png", "1.png"))
+    code, output = run("from_csv", table, tmp_path / "out")
+    assert code == 1 and f"t.csv, {error}" in output, output
+    assert "Traceback" not in output and not (tmp_path / "out").exists()
 
 
 def test_a_manifest_is_packed_into_shards_and_trained_on(table, tmp_path):

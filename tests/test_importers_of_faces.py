@@ -200,6 +200,17 @@ def test_emotionet(emotionet, tmp_path):
     )
 
 
+def test_tables_of_emotionet_in_other_encodings(emotionet, tmp_path):
+    table = emotionet / "EmotioNet_FACS_aws_2020_24600.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes().replace(b"\n", b"\r\n"))
+    units = ("--units", "1", "2", "12")
+    code, output = run("emotionet", emotionet, tmp_path / "bom", *units)
+    assert code == 0 and len(rows(tmp_path / "bom/manifest.csv")) == 3, output
+    table.write_bytes(table.read_bytes().replace(b"http://x", b"http://\xe4"))
+    code, output = run("emotionet", emotionet, tmp_path / "latin", *units)
+    assert code == 1 and f"{table.name} is no table in UTF-8" in output
+
+
 def test_emotionet_with_what_is_not_annotated(emotionet, tmp_path):
     more = ("--unlabeled", "--automatic")
     table = emotionet / "EmotioNet_FACS_aws_2020_24600.csv"

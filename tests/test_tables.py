@@ -69,3 +69,20 @@ def test_a_list_in_another_encoding(tmp_path):
     path.write_bytes("ä.png".encode("latin-1"))
     with pytest.raises(ValueError, match="no list in UTF-8"):
         lines_of(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("a,b\n1,2\n", "table.csv has no column path. Received: a, b"),
+        ("path,b, b\nx,1,2\n", "table.csv has column b twice"),
+        ("\npath,b\nx,1\n", "table.csv has no column path"),
+        ('path,b\nx,"' + "1" * 200_000 + '"\n', "table.csv, line .: field larger than"),
+    ],
+    ids=["missing", "twice", "no header", "a cell without end"],
+)
+def test_columns_are_checked(text, error, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=error):
+        read(path, columns=("path",))

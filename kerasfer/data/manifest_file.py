@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
+from kerasfer.data.cells import PARTS, intensity, is_action_unit, part
 from kerasfer.data.label_words import unified
 from kerasfer.data.manifest import Manifest
 from kerasfer.data.records import close_shards
@@ -19,15 +20,6 @@ from kerasfer.types import PathLike
 from kerasfer.vision.images import EXPRESSIONS
 
 _LOG = logging.getLogger(__name__)
-_PARTS = {
-    "train": "train",
-    "unlabeled": "unlabeled",
-    "unlabelled": "unlabeled",
-    "validation": "validation",
-    "val": "validation",
-    "test": "test",
-}
-_AU_COLUMN = re.compile(r"AU\d+")
 _FEW_VALUES = pa.dictionary(pa.int32(), pa.string())  # stored as numbers of values
 
 
@@ -74,7 +66,7 @@ def read_manifest(path: PathLike, class_names: Sequence[str] | None = None) -> M
     table = _read_table(path)
     names = pd.arrays.ArrowStringArray(table["path"])
     _check_names(names, path)
-    au_names = tuple(c for c in table.column_names if _AU_COLUMN.fullmatch(c))
+    au_names = tuple(c for c in table.column_names if is_action_unit(c))
     labels, class_names = _labels(table, class_names, path)
     return Manifest(
         names=names,
@@ -98,7 +90,7 @@ def _read_table(path):
                 f"Manifest {path} has no column `path`. Expected columns: path, label. "
                 f"Received: {', '.join(header)}."
             )
-        used = {"label", "split", "subject", *filter(_AU_COLUMN.fullmatch, header)}
+        used = {"label", "split", "subject", *filter(is_action_unit, header)}
         few = [column for column in header if column in used]
         if twice := {c for c in (*few, "path") if header.count(c) > 1}:
             raise ValueError(f"Manifest {path} has column {', '.join(twice)} twice.")
@@ -205,24 +197,26 @@ def _action_units(table, au_names, path):
     units = np.empty((len(table), len(au_names)), np.float32)
     for column, name in enumerate(au_names):
         codes, texts = _coded(table, name)
-        values = [_intensity(text) for text in texts]
-        if None in values:
-            row = _first(codes, values, {None})
-            raise ValueError(
-                f"{_line(path, row)}: expected {name} in [0, 1], or -1 or empty where "
-                f"it is not annotated. Received: {texts[codes[row]]!r}."
-            )
+        values = _read_cells(
+            codes, texts, path, lambda text, n=name: intensity(text, n)
+        )
         units[:, column] = np.array(values, np.float32)[codes]
     return units
 
 
-def _intensity(text):
-    """The number of a text, -1 for an empty one, None for what is no intensity."""
-    try:
-        value = float(text or "-1")
-    except ValueError:
-        return None
-    return value if value == -1 or 0 <= value <= 1 else None
+def _read_cells(codes, texts, path, read):
+    """What `read` makes of each text; the first row of the table that it refuses is
+    named."""
+    values, errors = [], {}
+    for text in texts:
+        try:
+            values.append(read(text))
+        except ValueError as error:
+            errors[text] = error
+    if errors:
+        row = _first(codes, texts, errors)
+        raise ValueError(f"{_line(path, row)}: {errors[texts[codes[row]]]}")
+    return values
 
 
 def _subjects(table, names):
@@ -244,14 +238,7 @@ def _parts(table, path):
     codes, texts = _coded(table, "split")
     if texts == [""]:
         return None
-    known = [_PARTS.get(text.strip().lower()) for text in texts]
-    if None in known:
-        row = _first(codes, known, {None})
-        raise ValueError(
-            f"{_line(path, row)}: expected split train, unlabeled, "
-            "validation (val) or test. "
-            f"Received: {texts[codes[row]]!r}."
-        )
-    parts = [*dict.fromkeys(_PARTS.values())]
-    numbers = np.array([parts.index(part) for part in known], np.int8)[codes]
+    known = _read_cells(codes, texts, path, part)
+    parts = [*dict.fromkeys(PARTS.values())]
+    numbers = np.array([parts.index(name) for name in known], np.int8)[codes]
     return pd.Categorical.from_codes(numbers, parts)

@@ -8,7 +8,7 @@ _DELIMITERS = ",;\t"
 
 
 @contextlib.contextmanager
-def opened_table(path, delimiter=None, errors="strict"):
+def opened_table(path, delimiter=None, errors="strict", columns=()):
     """Gives a `csv.DictReader` whose column names are bare of blanks.
 
     Args:
@@ -17,9 +17,10 @@ def opened_table(path, delimiter=None, errors="strict"):
             first line has most of.
         errors: "replace" where a table may hold broken letters in columns that are not
             read.
+        columns: names that it must have.
 
     Raises:
-        ValueError: a table that is not UTF-8.
+        ValueError: a table that is not UTF-8, or lacks a column or has it twice.
     """
     with path.open(newline="", encoding="utf-8-sig", errors=errors) as file:
         try:
@@ -28,11 +29,14 @@ def opened_table(path, delimiter=None, errors="strict"):
             raise ValueError(f"{path} is no table in UTF-8: {error}") from None
         file.seek(0)
         reader = csv.DictReader(file, delimiter=delimiter or _most(first))
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         try:
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            _check_names(reader.fieldnames, columns, path)
             yield reader
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is no table in UTF-8: {error}") from None
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
 
 
 def lines_of(path):
@@ -46,6 +50,15 @@ def lines_of(path):
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no list in UTF-8: {error}") from None
     return [line.strip() for line in lines if line.strip()]
+
+
+def _check_names(names, columns, path):
+    if missing := [name for name in columns if name not in names]:
+        raise ValueError(
+            f"{path} has no column {', '.join(missing)}. Received: {', '.join(names)}."
+        )
+    if twice := {name for name in names if name and names.count(name) > 1}:
+        raise ValueError(f"{path} has column {', '.join(sorted(twice))} twice.")
 
 
 def _most(line):

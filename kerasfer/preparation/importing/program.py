@@ -53,9 +53,10 @@ def convert(data_set, source, out, output="files"):
     split, subject, original_label, and the data set's attributes.
 
     Raises:
-        ValueError: nothing that can be used.
+        ValueError: nothing that can be used, or a table that `read_manifest` refuses.
     """
     from kerasfer.data.licences import write_notice
+    from kerasfer.data.manifest_file import read_manifest
     from kerasfer.preparation.importing.source import opened
     from kerasfer.preparation.importing.totals import print_totals
     from kerasfer.safe_write import new_folder
@@ -77,6 +78,7 @@ def convert(data_set, source, out, output="files"):
         for file in filter(os.path.isfile, data_set.carried):
             shutil.copy(file, folder)
         write_notice(folder, [data_set.notice])
+        read_manifest(folder / MANIFEST)  # refuses what no training could use
     print_totals(data_set, counts, reasons)
     print(f"Wrote {out / MANIFEST}.")
 
