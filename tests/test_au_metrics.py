@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasfer.action_units import EMOTIONET, REDUCED_SET
 from kerasfer.losses import action_unit_cross_entropy, action_unit_error
-from kerasfer.metrics import PerAUF1, fitted_thresholds
+from kerasfer.metrics import PerAUF1, fitted_thresholds, rarely_present
 
 
 def annotations(num_faces=60, num_aus=12, seed=0):
@@ -111,6 +111,18 @@ def test_thresholds_by_hand_and_where_nothing_can_be_fitted():
     # Above 0.2 and up to 0.4 unit 0 is perfect; the others are never or always there.
     fitted = fitted_thresholds(truth, scores, default=0.6)
     np.testing.assert_allclose(fitted, [0.3, 0.6, 0.6, 0.6], rtol=1e-6)
+
+
+def test_units_that_are_too_rare_to_fit_a_threshold_on():
+    truth = np.full((40, 5), 0.0)
+    truth[:9, 0] = 1.0  # one too few show it
+    truth[:10, 1] = 0.5  # as many as are enough
+    truth[:31, 2] = 1.0  # 9 lack it
+    truth[:35, 3] = -1.0  # 5 are annotated
+    truth[:20, 4] = 1.0
+    assert rarely_present(truth) == {0: 9, 2: 9, 3: 0}
+    assert rarely_present(truth, fewest=9) == {3: 0}
+    assert rarely_present(truth[:0]) == dict.fromkeys(range(5), 0)
 
 
 def test_losses_by_hand():

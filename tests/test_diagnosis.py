@@ -80,13 +80,53 @@ def test_a_class_is_left_out():
 
 
 def test_one_class_is_predicted():
-    logs = {"val_mean_class_accuracy": 1 / 3}
-    assert (
-        "0.333, chance for 3 classes"
-        in (one_class_is_predicted(logs, 3)["one class is predicted"])
+    def says(*rows, names=NAMES):
+        return one_class_is_predicted(np.array(rows, float), names)
+
+    # 90 % right, since most faces are neutral: every answer is that class.
+    text = says([0, 0, 4], [0, 0, 6], [0, 0, 90])["one class is predicted"]
+    assert "0.333, chance for 3 classes; 100% of the answers are neutral" in text
+    # Answers that have nothing to do with the faces are no better.
+    assert says([5, 5, 0], [5, 5, 0], [1, 1, 0])
+    assert says([1, 0, 3], [0, 0, 6], [0, 0, 90]) == {}  # (1/4 + 0 + 1) / 3
+    # Of two classes with faces chance is a half, and classes need no names.
+    (text,) = says([0, 9, 0], [0, 9, 0], [0, 0, 0], names=()).values()
+    assert "0.500, chance for 2 classes; 100% of the answers are class 1" in text
+    assert says([0, 0, 0], [0, 9, 0], [0, 0, 0]) == {}  # one class alone
+    assert says([0] * 3, [0] * 3, [0] * 3) == {}  # no validation
+
+
+@pytest.mark.parametrize("metrics", [[], ["accuracy"], [MeanClassAccuracy(3)]])
+def test_one_answer_is_seen_whatever_is_compiled(metrics, tmp_path):
+    classifier = dense_classifier()
+    classifier.layers[-2].set_weights(
+        [np.zeros((5, 3), np.float32), np.array([0.0, 9.0, 0.0], np.float32)]
     )
-    assert one_class_is_predicted({"val_mean_class_accuracy": 0.36}, 3) == {}
-    assert one_class_is_predicted({}, 3) == {}
+    model = Supervised(classifier, ema_decay=0.0)
+    model.compile(keras.optimizers.SGD(0.0), metrics=metrics)
+    diagnosis = Diagnosis(path=tmp_path / "findings.csv", patience=2)
+    with pytest.warns(TrainingWarning, match="100% of the answers are class 1"):
+        history = model.fit(
+            training_dataset(FACES, None, model.all_views, 12),
+            validation_data=evaluation_dataset(FACES),
+            epochs=2,
+            steps_per_epoch=1,
+            callbacks=[diagnosis],
+            verbose=0,
+        )
+    assert not any("confusion" in name for name in history.history)
+    assert int(np.sum(model.test_confusion.counts)) == len(FACES)
+
+
+def test_the_counts_of_an_evaluation_are_its_confusion_matrix():
+    model = Supervised(dense_classifier(), ema_decay=0.0)
+    model.compile()
+    model.evaluate(evaluation_dataset(FACES, batch_size=7), verbose=0)
+    probs = model.predict(FACES.images.astype("float32"), verbose=0)
+    expected = np.zeros((3, 3))
+    for label, prob in zip(FACES.labels, probs, strict=True):
+        expected[label, prob.argmax()] += 1
+    np.testing.assert_array_equal(np.asarray(model.test_confusion.counts), expected)
 
 
 @pytest.mark.parametrize("warmup", [False, True])

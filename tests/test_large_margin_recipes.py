@@ -108,6 +108,18 @@ def test_results_predictions_and_thresholds_agree(action_units):
         assert (predictions[f"decision_{name}"] == 1)[sure].all()
 
 
+def test_thresholds_that_rest_on_few_faces_are_among_the_findings(action_units):
+    folder, output = action_units
+    findings = pd.read_csv(folder / "seed1/supervised/findings.csv")
+    (says,) = findings["says"][findings["finding"] == "thresholds rest on few faces"]
+    split = pd.read_csv(folder / "seed1/supervised/split.csv")
+    count = (split["part"] == "validation").sum()  # fewer than 10
+    start = f"Of the {count} validation faces too few show or lack a unit: "
+    assert says.startswith(start)
+    assert all(f"{name} " in says for name in EMOTIONET)
+    assert f"warning: thresholds rest on few faces. {says}" in output
+
+
 def test_who_is_annotated_is_posed_and_emotions_are_audited(action_units):
     folder, _ = action_units
     split = pd.read_csv(folder / "seed1/large_margin_ssl/split.csv")

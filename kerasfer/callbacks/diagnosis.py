@@ -12,7 +12,7 @@ from kerasfer.callbacks.pseudo_label_audit import MeasuredPseudoLabels
 from kerasfer.callbacks.rows import append_rows
 from kerasfer.metrics import confidence_edges
 from kerasfer.schedules import share_of_start
-from kerasfer.types import PathLike
+from kerasfer.types import Array, PathLike
 
 _NOTHING = 0.001  # of the faces: so few pass that nothing is learned from them
 _TOO_MUCH_START = 0.1  # of the average
@@ -36,7 +36,8 @@ class Diagnosis(MeasuredPseudoLabels):
     * a class is left out: some class was never passed in these epochs, others were;
     * pseudo-labels are wrong: less than half of those that passed are right, or hardly
       any of one class, where audit labels tell it;
-    * one class is predicted: the mean class accuracy on validation faces is chance;
+    * one class is predicted: the mean class accuracy on validation faces is chance,
+      whatever metrics are compiled;
     * the average is its start: the averaged weights, which are evaluated and shipped,
       will still be the initial ones to a good part at the end of the run; said after
       the first epoch.
@@ -85,7 +86,8 @@ class Diagnosis(MeasuredPseudoLabels):
         logs, measured = logs or {}, self.measured()
         for name, says in average_is_its_start(self.model).items():
             self._tell(epoch + 1, name, says)
-        found = one_class_is_predicted(logs, len(self.class_names))
+        confusion = np.asarray(self.model.test_confusion.counts)
+        found = one_class_is_predicted(confusion, self.class_names)
         if "mask_rate" in logs and len(measured["passed"]) == len(self.class_names):
             found |= nothing_passes(measured)
             found |= one_class_takes_over(measured, self.class_names, self.shares)
@@ -226,17 +228,25 @@ def most_are_wrong(measured: Any, class_names: Sequence[str]) -> Any:
     }
 
 
-def one_class_is_predicted(logs: dict[str, float], num_classes: int) -> Any:
-    """By the mean class accuracy on validation faces, where the logs have it."""
-    name = "val_mean_class_accuracy"
-    if num_classes < 2 or name not in logs:
+def one_class_is_predicted(confusion: Array, class_names: Sequence[str]) -> Any:
+    """By the confusion matrix of validation faces, rows true; empty without any."""
+    faces = confusion.sum(1)
+    present = faces > 0
+    chance = 1 / max(present.sum(), 1)
+    if present.sum() < 2:
         return {}
-    if logs[name] > 1 / num_classes + _CHANCE:
+    mean_class = float((confusion.diagonal()[present] / faces[present]).mean())
+    if mean_class > chance + _CHANCE:
         return {}
+    answers = confusion.sum(0) / confusion.sum()
+    top = int(answers.argmax())
+    named = len(class_names) == len(confusion)
+    name = class_names[top] if named else f"class {top}"
     return {
         "one class is predicted": (
-            f"The mean class accuracy on validation faces is {logs[name]:.3f}, chance "
-            f"for {num_classes} classes. Likely causes: a learning rate that is too "
+            f"The mean class accuracy on validation faces is {mean_class:.3f}, chance "
+            f"for {present.sum()} classes; {answers[top]:.0%} of the answers are "
+            f"{name}. Likely causes: a learning rate that is too "
             "high (or far too low), weights that collapsed, an average that has not "
             "left its start, labels that do not belong to their images. Look at the "
             "training accuracy: if it is high, the average is behind; if not, lower "

@@ -2,6 +2,8 @@
 
 import math
 
+from kerasfer.experiments.below_supervised import below_supervised
+
 _FACTS = {
     "method", "seed", "fold", "labels", "epoch", "epochs", "selected_on", "minutes",
     "images", "selections", "strength",
@@ -31,6 +33,8 @@ def report(folder, setting, results, task):
     task.draw(folder, results)
     print(f"\n{text}\n")
     print("The test part was read once, by the weights of the best validation epoch.")
+    for sentence in below_supervised(long):
+        print(f"warning: {sentence}")
     if len(set(long["selection"])) > 1:
         print("What other rules would report is in results.csv.")
     print(f"Folder: {folder}")

@@ -1,12 +1,13 @@
 """Metrics that hold counts and divide at the end: exact for any batch size."""
 
-from kerasfer.metrics.action_units import PerAUF1, fitted_thresholds
+from kerasfer.metrics.action_units import PerAUF1, fitted_thresholds, rarely_present
 from kerasfer.metrics.counting import result_names
 from kerasfer.metrics.expressions import (
     ConfusionMatrix,
     MacroF1,
     MeanClassAccuracy,
     PredictionScores,
+    UnloggedConfusionMatrix,
 )
 from kerasfer.metrics.pseudo_labels import PseudoLabelQuality, confidence_edges
 
@@ -17,7 +18,9 @@ __all__ = [
     "PerAUF1",
     "PredictionScores",
     "PseudoLabelQuality",
+    "UnloggedConfusionMatrix",
     "confidence_edges",
     "fitted_thresholds",
+    "rarely_present",
     "result_names",
 ]

@@ -119,7 +119,8 @@ def fitted_thresholds(
 
     Among equally good ones the highest; halfway to the next lower score, so that a
     score a little below still counts. A unit that is never or always present keeps the
-    default: every threshold, or none, would do.
+    default: every threshold, or none, would do. One that rests on a handful of faces is
+    an accident of theirs: see `rarely_present`.
 
     Args:
         y_true, y_pred, mask_value: arrays (n, num_aus), as for `PerAUF1`.
@@ -139,6 +140,28 @@ def fitted_thresholds(
         if present.any() and not present.all():
             thresholds[m] = _best_threshold(present, y_pred[annotated, m])
     return thresholds
+
+
+def rarely_present(
+    y_true: Tensor, fewest: int = 10, mask_value: float = NOT_ANNOTATED
+) -> dict[int, int]:
+    """Action units that too few faces show, or lack, to fit a threshold on.
+
+    Args:
+        y_true, mask_value: array (n, num_aus), as for `PerAUF1`.
+        fewest: faces of each kind that are enough.
+
+    Returns:
+        index of a unit -> faces of its rarer kind.
+
+    >>> rarely_present([[1.0, 1.0], [0.0, 0.0], [0.0, -1.0]], fewest=2)
+    {0: 1, 1: 1}
+    """
+    y_true = np.asarray(y_true)
+    annotated = y_true != mask_value
+    present = (annotated & (y_true >= _PRESENT)).sum(0)
+    rarer = np.minimum(present, annotated.sum(0) - present)
+    return {m: int(count) for m, count in enumerate(rarer) if count < fewest}
 
 
 def _best_threshold(present, scores):

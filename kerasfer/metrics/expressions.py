@@ -56,6 +56,18 @@ class ConfusionMatrix(CountingMetric):
         return {**super().get_config(), "num_classes": self.num_classes}
 
 
+class UnloggedConfusionMatrix(ConfusionMatrix):
+    """A `ConfusionMatrix` that a model keeps for its callbacks: nothing in the logs.
+
+    >>> matrix = UnloggedConfusionMatrix(2)
+    >>> matrix.result(), matrix.counts.shape
+    ({}, TensorShape([2, 2]))
+    """
+
+    def result(self) -> Any:
+        return {}
+
+
 @keras.saving.register_keras_serializable("kerasfer")
 class MeanClassAccuracy(ConfusionMatrix):
     """Mean over classes of the accuracy within the class (balanced accuracy, UAR).

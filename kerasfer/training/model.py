@@ -11,7 +11,11 @@ from kerasfer._compat import add_state, scale_loss, unscale_gradients
 from kerasfer.augment.views import VIEWS, WEAK_VIEWS
 from kerasfer.losses import cross_entropy
 from kerasfer.losses.reductions import num_replicas
-from kerasfer.metrics import PseudoLabelQuality, result_names
+from kerasfer.metrics import (
+    PseudoLabelQuality,
+    UnloggedConfusionMatrix,
+    result_names,
+)
 from kerasfer.schedules import averaging_decay
 from kerasfer.targets import hard_pseudo_labels
 from kerasfer.training.averaging import move_average
@@ -137,8 +141,13 @@ class SemiSupervisedModel(ReplicatedModel):
             name: keras.metrics.Mean(name="loss" if name == "total" else f"{name}_loss")
             for name in ("total", *self.weights_of_losses)
         }
-        num_classes = num_pseudo_classes or classifier.output["probs"].shape[-1]
-        self.pseudo_label_quality = PseudoLabelQuality(num_classes)
+        num_outputs = classifier.output["probs"].shape[-1]
+        self.pseudo_label_quality = PseudoLabelQuality(
+            num_pseudo_classes or num_outputs
+        )
+        self.test_confusion = UnloggedConfusionMatrix(
+            num_outputs, name="test_confusion"
+        )
         self.steps_done = add_state(self, "steps_done", ())
         self.steps_of_run = add_state(self, "steps_of_run", ())
         self.built = True  # else weights could not be saved before an evaluation
@@ -399,6 +408,8 @@ class SemiSupervisedModel(ReplicatedModel):
         self.loss_trackers["total"].update_state(self.supervised_loss(labels, outputs))
         for plug_in in self.plug_ins:
             plug_in.observe_test(labels, outputs)
+        if labels.shape.rank == 1:  # classes, not action units
+            self.test_confusion.update_state(labels, outputs["probs"])
         logs = self.compute_metrics(images, labels, outputs["probs"], None)
         trackers = [t for name, t in self.loss_trackers.items() if name != "total"]
         of_training = [*trackers, self.pseudo_label_quality]

@@ -9,6 +9,7 @@ from kerasfer.analysis.statistics import (
     percent,
     summarize,
 )
+from kerasfer.experiments.below_supervised import below_supervised
 from kerasfer.experiments.floors import LARGEST, of_runs
 from kerasfer.safe_write import written_aside
 
@@ -35,6 +36,8 @@ def write_tables(folder, study, entries, long):
             table = side_by_side(long[of_table], entries, study.scale)
             markdown += [f"## {setting}: {name}, {study.unit}", as_markdown(table)]
             latex += [f"% {setting}: {name}, in {study.unit}", as_latex(table)]
+    if study.scale == 100:  # shares
+        markdown += below_supervised(of_runs(long))
     text = "\n\n".join(markdown) + "\n"
     for suffix, content in (("md", text), ("tex", "\n\n".join(latex) + "\n")):
         with written_aside(folder / f"tables.{suffix}") as aside:

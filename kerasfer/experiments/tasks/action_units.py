@@ -53,6 +53,7 @@ class ActionUnits:
         """Writes a row per test image; returns F1 scores and the fitted thresholds."""
         scores, probs, thresholds = _test(faces, model, split)
         path = RunFolder(folder).predictions_test
+        _note_rare_units(RunFolder(folder).findings, split.validation)
         _write_predictions(path, split.test, probs, thresholds)
         return {**scores, "thresholds": [float(t) for t in thresholds]}
 
@@ -133,6 +134,23 @@ def _predict(faces, model, part):
 
 def _fitted_thresholds(validation, probs):
     return kerasfer.metrics.fitted_thresholds(validation.action_units, probs)
+
+
+def _note_rare_units(path, validation):
+    """Warns, in a run's findings too, of thresholds that rest on a handful of faces."""
+    rare = kerasfer.metrics.rarely_present(validation.action_units)
+    if not rare:
+        return
+    listed = ", ".join(f"{validation.au_names[m]} {n}" for m, n in rare.items())
+    says = (
+        f"Of the {len(validation)} validation faces too few show or lack a unit: "
+        f"{listed}. A threshold that was fitted on so few is an accident of theirs; "
+        "look at F1 by the threshold 0.5, or label more validation faces."
+    )
+    kerasfer.callbacks.diagnosis.write_finding(
+        path, "", "thresholds rest on few faces", says
+    )
+    print(f"warning: thresholds rest on few faces. {says}")
 
 
 def _test(faces, model, split):
