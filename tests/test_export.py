@@ -340,3 +340,25 @@ def test_a_description_is_read_as_it_was_written():
 def test_descriptions_that_cannot_be_read(text, message):
     with pytest.raises(ValueError, match=message):
         Description.from_json(text)
+
+
+# --- converters of others ---
+
+
+@pytest.mark.parametrize("description", [DESCRIPTION, UNITS])
+def test_a_saved_model_converts_to_int8(description, tmp_path):
+    units = description is UNITS
+    classifier = au_classifier(2) if units else map_classifier()
+    path = formats_module.write("saved_model", classifier, description, tmp_path)
+    images = faces(40)
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(path), signature_keys=["fixed_size"]
+    )
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ({"images": i[None]} for i in images)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    runner = tf.lite.Interpreter(model_content=converter.convert())
+    runner = runner.get_signature_runner("fixed_size")
+    found = np.concatenate([runner(images=i[None])["probs"] for i in images])
+    expected = ServedModel(classifier, description).entry_points["images"](images)
+    assert np.abs(found - expected["probs"].numpy()).max() < 0.05

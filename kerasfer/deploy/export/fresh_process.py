@@ -48,6 +48,7 @@ def _saved_model(path, images, encoded):
     results = {
         "images": signatures["images"](images=tf.constant(images)),
         "embeddings": signatures["embeddings"](images=tf.constant(images)),
+        "fixed_size": signatures["fixed_size"](images=tf.constant(images)),
     }
     if encoded:
         of_bytes = signatures["serving_default"]

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kerasfer.deploy.calibration import with_temperature
+from kerasfer.deploy.export.orientation import upright
 from kerasfer.frozen import frozen
 
 
@@ -77,19 +78,22 @@ def named_outputs(classifier, description):
 
 
 class ServedModel(tf.Module):
-    """What a SavedModel holds: three signatures around one frozen classifier.
+    """What a SavedModel holds: four signatures around one frozen classifier.
 
     * "serving_default": `image_bytes`, string (batch,), JPEG or PNG files of any size;
     * "images": `images`, uint8 (batch, any height, any width, channels);
-    * "embeddings": `images`, the same; gives `embedding`, float32 (batch, width).
+    * "embeddings": `images`, the same; gives `embedding`, float32 (batch, width);
+    * "fixed_size": `images`, uint8 (batch, *image_shape); gives what an ONNX or LiteRT
+      export gives, without a text or a size that is not fixed, for converters.
 
     The first two give `probs`, float32 (batch, classes), and, named for each row, as
     TensorFlow Serving's row format wants it: `class_names`, string (batch, classes),
     and `label`, string (batch,), of the most probable one; or for action units
     `au_names`, string, and `decisions`, bool (batch, units).
 
-    JPEG is decoded by the accurate inverse transform, as OpenCV does. A file's rotation
-    tag (EXIF) is not looked at; a file that is cut off is an error.
+    JPEG is decoded by the accurate inverse transform, and turned as its rotation tag
+    (EXIF) says, as OpenCV does; a PNG's tag is not looked at. A file that is cut off is
+    an error.
 
     Args:
         classifier: a Keras model, image -> {"embedding", "probs"}.
@@ -104,10 +108,12 @@ class ServedModel(tf.Module):
         self._classify = frozen(named_outputs(classifier, description), native)
         images = tf.TensorSpec((None, None, None, channels), tf.uint8, "images")
         encoded = tf.TensorSpec((None,), tf.string, "image_bytes")
+        fixed = tf.TensorSpec((None, *description.image_shape), tf.uint8, "images")
         self.entry_points = {
             "serving_default": tf.function(self._of_bytes, [encoded]),
             "images": tf.function(self._of_images, [images]),
             "embeddings": tf.function(self._embeddings, [images]),
+            "fixed_size": tf.function(self._of_fixed_size, [fixed]),
         }
 
     def _of_images(self, images):
@@ -120,6 +126,7 @@ class ServedModel(tf.Module):
             image = tf.io.decode_jpeg(
                 encoded, channels=shape[2], dct_method="INTEGER_ACCURATE"
             )
+            image = upright(image, encoded)
             return resized(image[None], shape[:2])[0]
 
         return self._predictions(
@@ -129,6 +136,9 @@ class ServedModel(tf.Module):
                 fn_output_signature=tf.TensorSpec(shape, tf.float32),
             )
         )
+
+    def _of_fixed_size(self, images):
+        return self._classify(tf.cast(images, tf.float32))
 
     def _embeddings(self, images):
         images = resized(images, self._description.image_shape[:2])

@@ -109,7 +109,7 @@ def _difference(one, found):
     """The largest difference over signatures and outputs."""
     largest = 0.0
     references = {"images": _reference(one, one.samples)}
-    references["embeddings"] = references["images"]
+    references |= dict.fromkeys(("embeddings", "fixed_size"), references["images"])
     decoded = [
         decode_image(file, "a sample", one.samples.shape[-1])
         for file in encoded(one.samples)
