@@ -8,7 +8,7 @@ import keras
 
 from kerasfer.backbones import BACKBONES
 from kerasfer.layers import ImageNormalization, UnitLength
-from kerasfer.training.copies import copy_of
+from kerasfer.training.copies import copy_of, is_functional
 from kerasfer.types import Classifier
 
 _ACTIVATIONS = ("softmax", "sigmoid")
@@ -42,7 +42,8 @@ def build_classifier(
             "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16",
             "dlib_resnet"), or any
             Keras model from normalised images to a feature map (batch, h, w, width) or
-            to pooled features (batch, width).
+            to pooled features (batch, width); also of a class of its own, where Keras
+            can copy that (`get_config`).
         input_shape: (height, width, channels), channels 1 or 3.
         num_classes: expressions, or action units with `activation="sigmoid"`.
         normalization: "unit", "imagenet", "caffe", "vgg_face", "dlib", "per_plane" or
@@ -63,8 +64,10 @@ def build_classifier(
         a functional `keras.Model`.
 
     Raises:
-        ValueError: an unknown backbone, normalisation or activation, or a backbone
-            whose output is neither a map nor a vector.
+        ValueError: an unknown backbone, normalisation or activation, a backbone
+            whose output is neither a map nor a vector, one that Keras cannot copy, or
+            `weight_penalty` or `synchronized_batch_norm` for one whose layers are
+            hidden in a class of its own.
 
     >>> classifier = build_classifier("compact", (48, 48, 3), num_classes=8)
     >>> classifier(tf.zeros((2, 48, 48, 3), tf.uint8))["probs"].shape
@@ -78,8 +81,15 @@ def build_classifier(
     # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
     images = keras.Input(input_shape, dtype="float32", name="image")
     x = ImageNormalization(normalization, name="normalization")(images)
+    is_given = isinstance(backbone, keras.Model)
     backbone = _backbone(backbone, input_shape)
     _warn_of_two_scalings(backbone, normalization)
+    if not is_functional(backbone) and (weight_penalty or synchronized_batch_norm):
+        raise ValueError(
+            "`weight_penalty` and `synchronized_batch_norm` change layers, and those "
+            f"of {backbone.name!r} are hidden in its class {type(backbone).__name__}. "
+            "Set them there, or build the backbone by keras.Model(inputs, outputs)."
+        )
     if weight_penalty is not None:
         penalty = keras.regularizers.get(weight_penalty)
         backbone = copy_of(backbone, kernel_regularizer=penalty)
@@ -109,11 +119,14 @@ def build_classifier(
         num_classes, kernel_regularizer=weight_penalty, dtype="float32", name="logits"
     )(embedding)
     probs = keras.layers.Activation(activation, dtype="float32", name="probs")(logits)
-    return keras.Model(
+    classifier = keras.Model(
         images,
         {"embedding": embedding, "logits": logits, "probs": probs},
         name="classifier",
     )
+    if is_given:
+        copy_of(classifier)  # what a scheme will do; fails here, beside the backbone
+    return classifier
 
 
 def _warn_of_two_scalings(backbone, normalization):
@@ -172,6 +185,8 @@ def build_separate_classifiers(
 
 def _backbone(backbone, input_shape):
     if isinstance(backbone, keras.Model):
+        if is_functional(backbone) and not backbone.built:  # a Sequential
+            backbone.build((None, *input_shape))
         return backbone
     if backbone not in BACKBONES:
         raise ValueError(
