@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import resource
 import shutil
 import zipfile
 
@@ -17,7 +18,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 import kerasfer
 from kerasfer.deploy.export import FILES, Description
 from kerasfer.deploy.export.formats import write
-from kerasfer.deploy.safe_loading import UnsafeModelError, check_model
+from kerasfer.deploy.safe_loading import (
+    UnsafeModelError,
+    check_model,
+    load_classifier,
+)
 
 DESCRIPTION = Description("expressions", ("anger", "fear", "neutral"), (4, 4, 3))
 
@@ -110,19 +115,29 @@ def set_layer(**entries):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_layer(class_name="Lambda"), "Lambda runs code"),
-        (set_layer(class_name="TFSMLayer"), "TFSMLayer runs code"),
-        (set_layer(class_name="TorchModuleWrapper"), "runs code"),
-        (set_layer(class_name="StringLookup"), "reads files"),
+        (set_layer(class_name="Lambda"), "asks for Lambda of the module keras.layers"),
+        (set_layer(class_name="TFSMLayer"), "asks for TFSMLayer"),
+        (set_layer(class_name="TorchModuleWrapper"), "asks for TorchModuleWrapper"),
+        (set_layer(class_name="StringLookup"), "asks for StringLookup"),
         (set_layer(class_name="run", module="subprocess"), "of the module subprocess"),
-        (set_layer(class_name="function", module="keras.utils"), "function runs code"),
+        (set_layer(class_name="function", module="keras.utils"), "asks for function"),
+        (set_layer(class_name="get_file", module="keras.utils"), "asks for get_file"),
+        (set_layer(class_name="load_model", module="keras.models"), "for load_model"),
+        (set_layer(class_name="Dense", module=None), "Dense of the module None"),
+        (set_layer(class_name="__class__", module=None), "asks for __class__"),
+        (set_layer(class_name=["Dense"]), "asks for"),
+        (set_layer(module=["keras.layers"]), "of the module"),
         (
             set_layer(class_name="A", module="b", registered_name="c>Lambda"),
-            "runs code",
+            "asks for A of the module b",
+        ),
+        (
+            set_layer(class_name="f", module="m", registered_name="tests>called"),
+            "asks for f of the module m",
         ),
         (
             set_layer(class_name="Own", module="theirs", registered_name="theirs>Own"),
-            "import that layer and register it",
+            "import its class and register it",
         ),
     ],
 )
@@ -130,11 +145,16 @@ def test_layers_that_could_do_more_than_compute(copy, change, message):
     refused(rewritten(copy / "classifier.keras", change), message)
 
 
+@keras.saving.register_keras_serializable("tests")
+def called(*arguments, **more):
+    raise AssertionError("a function that a file names was called")
+
+
 def test_a_real_lambda(copy):
     images = keras.Input((4, 4, 3))
     x = keras.layers.Lambda(lambda image: image * 2)(images)
     keras.Model(images, keras.layers.Flatten()(x)).save(copy / "own.keras")
-    refused(copy / "own.keras", "Lambda runs code")
+    refused(copy / "own.keras", "asks for Lambda of the module keras.layers")
 
 
 def test_an_activation_that_is_a_function_of_a_module(copy):
@@ -151,7 +171,69 @@ def test_an_activation_that_is_a_function_of_a_module(copy):
             "registered_name": "function",
         }
 
-    refused(rewritten(copy / "classifier.keras", change), "function runs code")
+    refused(rewritten(copy / "classifier.keras", change), "asks for function")
+
+
+def dense(config):
+    layers = config["config"]["layers"]
+    return next(x["config"] for x in layers if x["class_name"] == "Dense")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: dense(config).update(units=500_000_000),
+        lambda config: dense(config).update(units=6),  # one more than is stored
+    ],
+    ids=["huge", "one more"],
+)
+def test_what_is_asked_for_is_held_against_what_is_stored(copy, change):
+    shutil.copy(copy / "classifier.keras", copy / "other.keras")
+    path = rewritten(copy / "classifier.keras", change)
+    check_model("keras", copy / "other.keras")  # imports what takes memory too
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(path, "it asks for [0-9]+ parameters and holds [0-9]+|builds no model")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 300_000  # kB; the 24 GB that it asks for are never allocated
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda config: config.clear(), "describes no model"),
+        (lambda config: dense(config).pop("units"), "Keras builds no model"),
+        (lambda config: dense(config).update(units="many"), "Keras builds no model"),
+        (lambda config: config["config"].update(layers=[]), "Keras builds no model"),
+    ],
+)
+def test_configs_that_are_no_model(copy, change, message):
+    refused(rewritten(copy / "classifier.keras", change), message)
+
+
+def test_a_compiled_model_is_loaded_without_what_it_was_compiled_with(copy):
+    classifier = dense_classifier()
+    classifier.compile("adam", loss={"probs": "mse"})
+    path = copy / "compiled.keras"
+    classifier.save(path)
+    assert check_model("keras", path) is None  # no export, yet nothing to refuse
+    loaded = load_classifier(path)
+    assert not loaded.compiled if hasattr(loaded, "compiled") else not loaded.optimizer
+
+
+def test_a_layer_whose_weights_are_not_stored(copy):
+    def change(config):
+        config["config"]["layers"][-2]["name"] = "another"
+
+    path = rewritten(copy / "classifier.keras", change)
+    for load in (kerasfer.load, load_classifier):
+        with pytest.raises(UnsafeModelError):
+            load(path)
+
+
+def test_text_without_end(copy):
+    more = [("metadata.json", b" " * (2**24 + 1))]
+    path = rewritten(copy / "classifier.keras", drop=["metadata.json"], more=more)
+    refused(path, "metadata.json is larger than 16777216 bytes")
 
 
 @keras.saving.register_keras_serializable("test_safe_loading")
@@ -254,6 +336,25 @@ def with_weights(path, fill):
 )
 def test_weights_that_reach_out(copy, fill, message):
     refused(with_weights(copy / "classifier.keras", fill), message)
+
+
+def test_a_tree_of_links_ends_at_once(copy):
+    def fill(file, h5py):  # each level holds the one below it twice
+        group = file.create_group("level0")
+        group.create_dataset("w", (2,), "f4")
+        for level in range(1, 40):
+            above = file.create_group(f"level{level}")
+            above["a"], above["b"] = group, group
+            group = above
+
+    refused(with_weights(copy / "classifier.keras", fill), "its weights hold .* twice")
+
+
+def test_something_else_than_arrays(copy):
+    def fill(file, h5py):
+        file["t"] = np.dtype("f4")
+
+    refused(with_weights(copy / "classifier.keras", fill), "else than arrays")
 
 
 def test_weights_that_are_no_hdf5(copy):

@@ -9,7 +9,12 @@ import numpy as np
 from kerasfer.deploy.export.description import Description
 from kerasfer.deploy.export.formats import FILES
 from kerasfer.deploy.export.running import RUNNERS
-from kerasfer.deploy.safe_loading import MOST_BYTES, UnsafeModelError, check_model
+from kerasfer.deploy.safe_loading import (
+    MOST_BYTES,
+    UnsafeModelError,
+    check_model,
+    damage_refused,
+)
 from kerasfer.types import Array, PathLike
 from kerasfer.vision.images import as_picture, resize, with_channels
 
@@ -85,7 +90,8 @@ class Predictor:
         form, path = _located(pathlib.Path(path))
         self.description = _description(path, check_model(form, path, most_bytes))
         self.form, self.path, self.batch_size = form, path, batch_size
-        self.running = RUNNERS[form](path, self.description)
+        with damage_refused(path):
+            self.running = RUNNERS[form](path, self.description)
 
     def __call__(self, images):
         """The predictions for faces.

@@ -33,15 +33,6 @@ def keep_for_export(folder, faces, task, model, split):
     }
 
 
-def load_classifier(path):
-    """A classifier of `classifier.save`, with the layers that this package knows."""
-    import keras
-
-    import kerasfer.layers  # noqa: F401 (registers them)
-
-    return keras.models.load_model(path)
-
-
 def keep_for_report(folder, faces, task, model, split):
     """Writes embeddings of validation faces in the plane, and a few faces: validation
     faces that the model is surely wrong on, unlabelled ones that it is surest and least

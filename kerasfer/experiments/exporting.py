@@ -12,7 +12,7 @@ from kerasfer.deploy.calibration import (
     with_temperature,
 )
 from kerasfer.deploy.export import Description, export_classifier
-from kerasfer.deploy.safe_loading import check_model
+from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments.model_card import model_card
 from kerasfer.experiments.run_reader import read_run
 from kerasfer.experiments.runs import environment
@@ -32,7 +32,7 @@ _DLIB = (
 def export_run(config):
     """Writes the formats and the card; format -> difference from the trained model."""
     run = read_run(config.run)
-    classifier = _classifier(run)
+    classifier = load_classifier(run.files.classifier)
     labels, probs = run.predictions(run.files.predictions_validation)
     temperature = (
         fitted_temperature(labels, probs, run.task) if config.calibrate else 1.0
@@ -62,16 +62,6 @@ def export_run(config):
     with written_aside(config.out / CARD) as aside:
         aside.write_text(card, encoding="utf8")
     return differences
-
-
-def _classifier(run):
-    import keras
-
-    import kerasfer.layers  # noqa: F401 (registers them)
-
-    path = run.files.classifier
-    check_model("keras", path)
-    return keras.models.load_model(path, compile=False)
 
 
 def _crop(config, run):

@@ -2,8 +2,8 @@
 
 import json
 
+from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments import cross_data, data
-from kerasfer.experiments.artifacts import load_classifier
 from kerasfer.experiments.runs import write_config
 from kerasfer.safe_write import written_aside
 

@@ -10,10 +10,20 @@ import pathlib
 from kerasfer.deploy.safe_loading.keras_file import check_keras
 from kerasfer.deploy.safe_loading.litert_file import check_litert
 from kerasfer.deploy.safe_loading.onnx_file import check_onnx
-from kerasfer.deploy.safe_loading.refusal import MOST_BYTES, UnsafeModelError
+from kerasfer.deploy.safe_loading.refusal import (
+    MOST_BYTES,
+    UnsafeModelError,
+    damage_refused,
+)
 from kerasfer.deploy.safe_loading.saved_model import check_saved_model
 
-__all__ = ["MOST_BYTES", "UnsafeModelError", "check_model"]
+__all__ = [
+    "MOST_BYTES",
+    "UnsafeModelError",
+    "check_model",
+    "damage_refused",
+    "load_classifier",
+]
 
 _CHECKS = {
     "saved_model": check_saved_model,
@@ -38,3 +48,20 @@ def check_model(form, path, most_bytes=MOST_BYTES):
         UnsafeModelError: it is refused; with the reason.
     """
     return _CHECKS[form](pathlib.Path(path), most_bytes)
+
+
+def load_classifier(path, most_bytes=MOST_BYTES):
+    """A classifier of `classifier.save`, not compiled, checked before it is built.
+
+    Args:
+        path: of a .keras file; its layers are Keras' own, kerasfer's, or registered.
+        most_bytes: as for `check_model`.
+
+    Raises:
+        UnsafeModelError: it is refused; with the reason.
+    """
+    import keras
+
+    check_model("keras", path, most_bytes)
+    with damage_refused(path):
+        return keras.models.load_model(path, compile=False)

@@ -1,5 +1,7 @@
 """The error of a refused model, and checks that all formats share."""
 
+import contextlib
+
 MOST_BYTES = 4 * 2**30
 DESCRIPTION = "kerasfer.json"
 
@@ -11,6 +13,21 @@ class UnsafeModelError(ValueError):
 def refuse(path, reason):
     """Raises an UnsafeModelError."""
     raise UnsafeModelError(f"{path} is refused: {reason}")
+
+
+@contextlib.contextmanager
+def damage_refused(path):
+    """Whatever a library raises while it loads a file that was let through: files that
+    are damaged inside, or made to be, make any error."""
+    try:
+        yield
+    except (ImportError, UnsafeModelError):
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise UnsafeModelError(
+            f"{path} is refused: it is damaged ({kind}: {error!s:.300})."
+        ) from error
 
 
 def check_size(path, most_bytes, paths=None):

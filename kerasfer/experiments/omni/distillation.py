@@ -3,7 +3,7 @@
 import dataclasses
 
 import kerasfer
-from kerasfer.experiments.artifacts import load_classifier
+from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments.omni import pictures
 from kerasfer.experiments.omni.stages import fingerprint, is_made, new_folder
 from kerasfer.experiments.progress import progress_of_epochs

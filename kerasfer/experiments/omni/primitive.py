@@ -3,7 +3,7 @@
 import numpy as np
 
 import kerasfer
-from kerasfer.experiments.artifacts import load_classifier
+from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments.omni.stages import fingerprint, is_made, new_folder
 from kerasfer.experiments.run_folder import RunFolder
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 import kerasfer
-from kerasfer.experiments.artifacts import load_classifier
+from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments.omni.pictures import draw_contact_sheet
 from kerasfer.experiments.omni.primitive import embedded
 from kerasfer.experiments.omni.stages import fingerprint, finish, is_made

@@ -1,7 +1,7 @@
 """How the training of VAS or DAS begins: weights, and steps on distilled images."""
 
 import kerasfer
-from kerasfer.experiments.artifacts import load_classifier
+from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments.run_folder import RunFolder
 
 
