@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 
+_OURS = "KERASFER_SET_LOG_LEVEL"
 _NOTES = re.compile(
     rb"^(WARNING: All log messages before absl::InitializeLog|To enable the following"
     rb" instructions|[IWE]\d{4} [\d:. ]+\d+ (port|cudart_stub|cpu_feature_guard"
@@ -23,8 +24,11 @@ _NOTES = re.compile(
 def quiet():
     """From now on, an import of TensorFlow is quiet; call before it."""
     asked = os.environ.get("KERASFER_VERBOSE") == "1"
-    if asked or "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+    ours = os.environ.get(_OURS) == "1"  # of the process that started this one
+    asked |= "TF_CPP_MIN_LOG_LEVEL" in os.environ and not ours
+    if asked or "tensorflow" in sys.modules:
         return
+    os.environ[_OURS] = "1"
     # Without a driver, the errors are that CUDA is missing.
     has_gpu = pathlib.Path("/dev/nvidiactl").exists()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2" if has_gpu else "3"

@@ -87,6 +87,12 @@ def test_other_lines_are_kept(tmp_path):
     assert stderr_of_a_complaining_tensorflow(tmp_path) == "a library is missing\n"
 
 
+def test_a_process_that_a_quiet_one_starts_is_quiet(tmp_path):
+    inherited = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERASFER_SET_LOG_LEVEL": "1"}
+    text = stderr_of_a_complaining_tensorflow(tmp_path, **inherited)
+    assert text == "a library is missing\n"
+
+
 @pytest.mark.parametrize("switch", ["KERASFER_VERBOSE", "TF_CPP_MIN_LOG_LEVEL"])
 def test_who_asks_for_the_notes_gets_them(switch, tmp_path):
     lines = stderr_of_a_complaining_tensorflow(tmp_path, **{switch: "1"}).splitlines()

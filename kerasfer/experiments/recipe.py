@@ -107,6 +107,7 @@ class Recipe:
         """The main program: runs in `<out>/<recipe>/<data>_<protocol>/seed<k>/`."""
         config = parse(self.config)
         with reported_errors():
+            devices_of(config.training)  # of several workers, before anything computes
             self.check(config)
             folder = config.output.out / self.name / slug(config.faces.name)
             results = []
