@@ -18,7 +18,7 @@ def describe_stack():
     """TensorFlow and Keras as a text, and whether kerasfer runs on this pair."""
     versions = tf.__version__, keras.__version__
     here = [tuple(map(int, version.split(".")[:2])) for version in versions]
-    fits = here == [(2, 15), (2, 15)] or (here[0] >= (2, 18) and here[1] >= (3, 8))
+    fits = here == [(2, 15), (2, 15)] or (here[0] >= (2, 18) and here[1] >= (3, 12))
     return f"TensorFlow {tf.__version__}, Keras {keras.__version__}", fits
 
 

@@ -102,8 +102,8 @@ def packages():
     else:
         yield Finding(
             "stack", WRONG, pair,
-            "pip install --upgrade tensorflow keras (TensorFlow 2.18 and Keras 3.8, or "
-            "later), or 'kerasfer[addons]' (both 2.15)",
+            "pip install --upgrade tensorflow keras (TensorFlow 2.18 and Keras 3.12, "
+            "or later), or 'kerasfer[addons]' (both 2.15)",
         )  # fmt: skip
     if keras.backend.backend() != "tensorflow":
         yield Finding(

@@ -13,6 +13,11 @@ import numpy as np
 _STORAGES = {"f": "FloatStorage", "d": "DoubleStorage", "l": "LongStorage"}
 
 
+def _shape_of(array):
+    """A seam: what a hostile file claims."""
+    return array.shape
+
+
 class _Tensor:
     """Pickled as a call of torch._utils._rebuild_tensor_v2."""
 
@@ -41,7 +46,7 @@ class _Pickler(pickle.Pickler):
         kind = getattr(self.torch, _STORAGES[value.array.dtype.char])
         strides = tuple(s // value.array.itemsize for s in value.array.strides)
         storage = _Storage(kind, value.key, value.array.size)
-        arguments = (storage, 0, value.array.shape, strides, False, {})
+        arguments = (storage, 0, _shape_of(value.array), strides, False, {})
         return self.torch._utils._rebuild_tensor_v2, arguments
 
 

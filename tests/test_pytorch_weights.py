@@ -6,6 +6,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import pytorch_files
 from pytorch_files import save
 
 from kerasfer import build_classifier
@@ -246,3 +247,105 @@ def test_resnets_compute_what_pytorch_computes(
             ):
                 theirs = after[f"{layer.name}.running_{name}"].numpy()
                 np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+# --- files that ask for more than they hold ---
+
+
+def pickled(*operations):
+    return b"".join((b"\x80\x02", *operations, b"."))
+
+
+def archive_of(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(f"archive/{name}", data)
+    return path
+
+
+def test_an_archive_that_unpacks_to_more_than_it_holds(tmp_path):
+    members = {"data.pkl": pickled(b"}"), "data/0": b"\0" * 10**7}
+    path = archive_of(tmp_path / "x.pth", members, zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(ValueError, match="its archive is compressed"):
+        read_state_dict(path)
+
+
+def test_members_that_overlap(tmp_path):
+    path = archive_of(
+        tmp_path / "x.pth", {"data.pkl": pickled(b"}"), "data/0": b"x" * 999}
+    )
+    with zipfile.ZipFile(path, "a") as archive:
+        (first,) = [m for m in archive.infolist() if m.filename.endswith("/0")]
+        for k in range(1, 50):  # further names for the same bytes
+            again = zipfile.ZipInfo("archive/data/1")
+            for name in ("header_offset", "CRC", "file_size", "compress_size"):
+                setattr(again, name, getattr(first, name))
+            again.filename = f"archive/data/{k}"
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+        archive._didModify = True
+    with pytest.raises(ValueError, match="unpack to more than it holds"):
+        read_state_dict(path)
+
+
+def test_a_larger_file_than_is_asked_for(tmp_path):
+    save(tmp_path / "x.pth", {"w": np.zeros(1000, np.float32)})
+    with pytest.raises(ValueError, match="larger than 1000 bytes"):
+        read_state_dict(tmp_path / "x.pth", most_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [
+        ((2**20, 2**20), "a tensor claims shape"),
+        ((-1, 4), "a tensor claims shape"),
+        (("a",), "not a PyTorch checkpoint"),
+        (None, "not a PyTorch checkpoint"),
+    ],
+)
+def test_a_tensor_that_claims_more_than_is_stored(tmp_path, shape, error, monkeypatch):
+    array = np.zeros((2, 2), np.float32)
+    monkeypatch.setattr(pytorch_files, "_shape_of", lambda array: shape, raising=False)
+    save(tmp_path / "x.pth", {"w": array})
+    with pytest.raises(ValueError, match=error):
+        read_state_dict(tmp_path / "x.pth")
+
+
+def test_many_names_of_one_storage_are_counted(tmp_path):
+    # What is shared once is shared often: each name would become an array of its own.
+    save(tmp_path / "x.pth", {f"w{k}": np.zeros(1000, np.float32) for k in range(9)})
+    with pytest.raises(ValueError, match="take more than 20000|larger than 20000"):
+        read_state_dict(tmp_path / "x.pth", most_bytes=20_000)
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        # Forty levels of lists, each the one below it twice.
+        [b"]", *[b"q\0]h\0ah\0a"] * 40],
+        # A dict asked for again and again by OrderedDict(itself).
+        [b"}q\0", *[b"ccollections\nOrderedDict\nh\0\x85R0"] * 1000, b"h\0"],
+        [b"(", b"t" * 5],
+        [b"}", b"]", b"N", b"s"],  # a list for a key
+        [b"I" + b"9" * 400 + b"\n"],
+        [b"ccollections\nOrderedDict\nK\x05\x85R"],
+    ],
+    ids=["a tree of itself", "again", "no mark", "no key", "a number", "no pairs"],
+)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_pickles_that_would_take_for_ever_or_raise_anything(
+    tmp_path, operations, legacy
+):
+    path = tmp_path / "x.pth"
+    content = pickled(*operations)
+    if legacy:
+        magic = pickled(b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little"))
+        head = magic + pickled(b"M\xe9\x03") + pickled(b"}")
+        path.write_bytes(head + content + pickled(b"]"))
+    else:
+        archive_of(path, {"data.pkl": content})
+    with pytest.raises(
+        ValueError, match="is not a PyTorch checkpoint that can be read"
+    ):
+        read_state_dict(path)

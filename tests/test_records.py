@@ -96,6 +96,26 @@ def test_what_is_damaged_is_said(tmp_path):
         read_record(f"{path}#0")
 
 
+@pytest.mark.parametrize("at", [0, 5, 9, 30, -1, -60])
+def test_a_bit_that_flipped_is_found_by_the_checksum(tmp_path, at):
+    path = tmp_path / "s.tfrecord"
+    write_shard(path, [(jpeg(0), "a")])
+    damaged = bytearray(path.read_bytes())
+    damaged[at] ^= 4
+    path.write_bytes(bytes(damaged))
+    with pytest.raises(ValueError, match="no record of an image|another one"):
+        read_record(f"{path}#0")
+
+
+@pytest.mark.parametrize("offset", ["9" * 19, "9" * 5000, "٣", "1e3"])
+def test_offsets_that_no_file_has(tmp_path, offset):
+    with pytest.raises(ValueError, match=r"Expected SHARD.tfrecord#OFFSET"):
+        read_record(f"{tmp_path}/s.tfrecord#{offset}")
+    write_shard(tmp_path / "s.tfrecord", [(jpeg(0), "a")])
+    with pytest.raises(ValueError, match="the shard ends before"):
+        read_record(f"{tmp_path}/s.tfrecord#" + "9" * 12)
+
+
 def test_a_manifest_of_shards(sharded):
     manifest = read_manifest(sharded)
     assert manifest.labels.tolist() == [0, 1] * 6

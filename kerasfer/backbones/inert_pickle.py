@@ -1,6 +1,7 @@
 """A pickle's data without its code: an interpreter of opcodes that calls nothing."""
 
 import pickletools
+import struct
 from typing import Any, NamedTuple
 
 
@@ -24,6 +25,16 @@ class Stored(NamedTuple):
 
 
 _MARK = object()
+_BROKEN = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    struct.error,
+)
 _LITERALS = {
     "NONE": None,
     "NEWTRUE": True,
@@ -58,7 +69,7 @@ def read_inert(stream: Any) -> Any:
             if opcode.name == "STOP":
                 return stack.pop()
             _perform(opcode.name, argument, stack, memo)
-    except (IndexError, KeyError, TypeError, AttributeError) as error:
+    except _BROKEN as error:
         raise ValueError(f"Broken pickle: {error!r}.") from None
     raise ValueError("Broken pickle: it has no end.")
 
@@ -123,7 +134,9 @@ def _combine(name, stack):
 
 def _called(function, arguments):
     if function == Named("collections.OrderedDict"):
-        return dict(arguments[0]) if arguments else {}
+        # Not copied: a few bytes ask for a large one again and again.
+        is_dict = arguments and isinstance(arguments[0], dict)
+        return arguments[0] if is_dict else dict(*arguments)
     return Called(function, arguments)
 
 

@@ -1,8 +1,11 @@
 """PyTorch checkpoints as NumPy arrays, without PyTorch and without running them."""
 
 import io
+import math
 import pathlib
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -22,10 +25,24 @@ _DTYPES = {
     "torch.ByteStorage": "u1",
     "torch.BoolStorage": "?",
 }
+_BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
 
-def read_state_dict(path: PathLike) -> dict[str, Array]:
+def read_state_dict(path: PathLike, most_bytes: int = 2**32) -> dict[str, Array]:
     """The tensors of a checkpoint.
 
     Reads the zip format (PyTorch 1.6 and later) and the one before it. What the file
@@ -35,6 +52,7 @@ def read_state_dict(path: PathLike) -> dict[str, Array]:
 
     Args:
         path: of the checkpoint.
+        most_bytes: of the file, and of all tensors together.
 
     Returns:
         dict name -> NumPy array, read-only, in the file's order. Entries that are no
@@ -42,7 +60,8 @@ def read_state_dict(path: PathLike) -> dict[str, Array]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a checkpoint, damaged, or a whole pickled module.
+        ValueError: not a checkpoint, damaged, too large, a whole pickled module, or a
+            tensor that claims more numbers than are stored.
 
     >>> read_state_dict("resnet18.pth")["conv1.weight"].shape  # doctest: +SKIP
     (64, 3, 7, 7)
@@ -51,18 +70,22 @@ def read_state_dict(path: PathLike) -> dict[str, Array]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist. Expected a PyTorch file.")
     try:
+        if path.stat().st_size > most_bytes:
+            raise ValueError(f"it is larger than {most_bytes} bytes.")
         is_zip = zipfile.is_zipfile(path)
         content, storage_of = _read_zip(path) if is_zip else _read_legacy(path)
-        return _state_dict(content, storage_of)
-    except (ValueError, KeyError, OSError, RecursionError, zipfile.BadZipFile) as error:
+        return _state_dict(content, storage_of, most_bytes)
+    except _BROKEN as error:
+        says = error if isinstance(error, ValueError) else repr(error)
         raise ValueError(
-            f"{path} is not a PyTorch checkpoint that can be read: {error} Expected "
+            f"{path} is not a PyTorch checkpoint that can be read: {says} Expected "
             "what `torch.save(model.state_dict(), path)` writes."
         ) from None
 
 
 def _read_zip(path):
     with zipfile.ZipFile(path) as archive:
+        _check_members(archive, path.stat().st_size)
         names = archive.namelist()
         pickles = [n for n in names if n == "data.pkl" or n.endswith("/data.pkl")]
         if len(pickles) != 1:
@@ -80,6 +103,16 @@ def _read_zip(path):
     return content, lambda key, dtype: (stored[key], dtype.newbyteorder(order[0]))
 
 
+def _check_members(archive, size):
+    """PyTorch compresses nothing: what is small here and large unpacked is no work of
+    its."""
+    members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("its archive is compressed, which PyTorch's never are.")
+    if sum(member.file_size for member in members) > size:
+        raise ValueError("its archive would unpack to more than it holds.")
+
+
 def _read_legacy(path):
     with path.open("rb") as stream:
         if read_inert(stream) != _MAGIC:
@@ -91,24 +124,27 @@ def _read_legacy(path):
         dtypes = {s.identity[2]: _dtype(s.identity[1]) for s in _storages(content)}
         stored = {}
         for key in keys:
-            size = int.from_bytes(stream.read(8), order)
-            stored[key] = stream.read(size * dtypes[key].itemsize)
+            size = int.from_bytes(stream.read(8), order) * dtypes[key].itemsize
+            if size > path.stat().st_size - stream.tell():
+                raise ValueError("it is cut off.")
+            stored[key] = stream.read(size)
     return content, lambda key, dtype: (stored[key], dtype.newbyteorder(order[0]))
 
 
 def _storages(value):
-    """Every `Stored` inside of a value."""
-    if isinstance(value, Stored):
-        yield value
-    elif isinstance(value, dict):
-        for entry in value.values():
-            yield from _storages(entry)
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from _storages(entry)
+    """Every `Stored` inside of a value, each container entered once: one that holds the
+    next twice, forty levels deep, is a few hundred bytes."""
+    entered, waiting = set(), [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Stored):
+            yield value
+        elif isinstance(value, dict | list | tuple) and id(value) not in entered:
+            entered.add(id(value))
+            waiting += value.values() if isinstance(value, dict) else value
 
 
-def _state_dict(content, storage_of):
+def _state_dict(content, storage_of, most_bytes):
     for name in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
@@ -123,6 +159,8 @@ def _state_dict(content, storage_of):
     }
     if not arrays:
         raise ValueError("it holds no tensor.")
+    if sum(array.nbytes for array in arrays.values()) > most_bytes:
+        raise ValueError(f"its tensors would take more than {most_bytes} bytes.")
     if all(name.startswith("module.") for name in arrays):
         arrays = {name.removeprefix("module."): a for name, a in arrays.items()}
     return arrays
@@ -143,6 +181,10 @@ def _array(value, storage_of):
     dtype = _dtype(stored.identity[1])
     data, dtype = storage_of(stored.identity[2], dtype)
     size = dtype.itemsize
+    if min(shape, default=0) < 0 or math.prod(shape) * size > len(data):
+        raise ValueError(
+            f"a tensor claims shape {shape}; {len(data)} bytes are stored."
+        )
     # NumPy checks that shape and strides stay inside of the data.
     array = np.ndarray(
         shape, dtype, data, offset * size, [stride * size for stride in strides]

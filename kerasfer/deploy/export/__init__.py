@@ -12,6 +12,7 @@ import numpy as np
 from kerasfer.deploy.export.description import Description
 from kerasfer.deploy.export.formats import FILES, write
 from kerasfer.deploy.export.parity import ParityError, Written, check
+from kerasfer.deploy.safe_loading import check_model
 from kerasfer.safe_write import new_folder
 
 __all__ = ["FILES", "Description", "ParityError", "export_classifier"]
@@ -43,6 +44,7 @@ def export_classifier(classifier, out, description, samples, formats=("saved_mod
         FileExistsError: something stands at `out`.
         ImportError: a package of a format is missing.
         ParityError: an export that does not compute what the classifier does.
+        UnsafeModelError: `kerasfer.load` would refuse it; with the operation.
         ValueError: unknown formats, or samples of another shape or dtype.
     """
     out, samples = pathlib.Path(out), np.asarray(samples)
@@ -69,6 +71,9 @@ def export_classifier(classifier, out, description, samples, formats=("saved_mod
             )
             for form in dict.fromkeys(formats)
         ]
+        for one in written:
+            if one.form != "keras":  # which `check` loads as users do
+                check_model(one.form, one.path)
         differences = check(written)
     return dict(zip(dict.fromkeys(formats), differences, strict=True))
 

@@ -1,5 +1,6 @@
 """RecordIO, the format in which face recognition packs its images (train.rec)."""
 
+import math
 import struct
 
 from kerasfer.preparation.importing.data_set import Rejected
@@ -23,9 +24,13 @@ def read_records(path):
         while (data := _record(file, path)) is not None:
             count, label, _, _ = _IMAGE.unpack_from(data)
             content, labels = data[_IMAGE.size :], (label,)
+            if 4 * count > len(content):
+                raise ValueError(f"{path}, record {number}: {count} labels do not fit.")
             if count:
                 labels = struct.unpack_from(f"<{count}f", content)
                 content = content[4 * count :]
+            if not all(map(math.isfinite, labels)):
+                raise ValueError(f"{path}, record {number}: a label is no number.")
             yield number, labels, content
             number += 1
 
