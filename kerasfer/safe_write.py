@@ -1,6 +1,7 @@
-"""Files that are whole or absent: written aside, then renamed."""
+"""Files that are whole or absent: written aside, flushed to the disk, then renamed."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -10,8 +11,9 @@ import shutil
 def written_aside(path):
     """Gives a path to write to; renames it to `path` if the block ends well.
 
-    A kill, an error or a full disk in between leaves what stood at `path` as it was.
-    The temporary name has the same endings (Keras and pandas look at them).
+    A kill, an error, a full disk or a loss of power in between leaves what stood at
+    `path` as it was: the data reach the disk before the name does. The temporary name
+    has the same endings (Keras and pandas look at them).
 
     >>> with written_aside("table.csv") as aside:
     ...     aside.write_text("a,b")
@@ -21,7 +23,9 @@ def written_aside(path):
     aside = path.with_name(f".writing-{os.getpid()}-{path.name}")
     try:
         yield aside
+        _flush(aside)
         os.replace(aside, path)
+        _flush(path.parent)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -48,6 +52,46 @@ def new_folder(path):
     aside.mkdir(parents=True)
     try:
         yield aside
+        for inner in aside.rglob("*"):
+            if not inner.is_symlink():
+                _flush(inner)
+        _flush(aside)
         os.rename(aside, path)
+        _flush(path.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_leftovers(folder):
+    """Removes what processes that were killed left of writing into a folder; the caller
+    knows that none writes there now."""
+    for left in pathlib.Path(folder).glob(".writing-*"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def require_room(folder, size):
+    """Raises an OSError if a disk has no room for so many bytes.
+
+    Asked before a file is written whose library does not survive a full disk.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(
+            errno.ENOSPC,
+            f"the disk of {folder} has {free / 2**20:.0f} MiB left, and "
+            f"{size / 2**20:.0f} are needed",
+        )
+
+
+def _flush(path):
+    """To the disk: a file's data, or a folder's names."""
+    if path.is_dir() and os.name != "posix":
+        return  # folders cannot be opened there
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

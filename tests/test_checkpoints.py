@@ -1,7 +1,9 @@
 """Checkpoints: what is kept, what is refused; the contract has them for each scheme."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,7 +145,49 @@ def test_a_kill_inside_of_an_epoch_leaves_no_trace(undisturbed, tmp_path):
     assert_same(again, model)
     assert best_again.best_epoch == best.best_epoch
     assert (tmp_path / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
-    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["epoch-000004"]
+    kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
+    assert kept == ["epoch-000003", "epoch-000004"]
+
+
+@pytest.mark.parametrize("file", ["checkpoint.json", "variables.npz"])
+@pytest.mark.parametrize("damage", ["empty", "gone", "a byte"])
+def test_a_damaged_newest_checkpoint_costs_one_epoch(
+    undisturbed, tmp_path, file, damage
+):
+    whole, model, *_ = undisturbed
+    left_after(tmp_path, 3)
+    path = tmp_path / "checkpoints/epoch-000003" / file
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(b"" if damage == "empty" else b"?" + content[1:])
+    with pytest.warns(UserWarning, match="epoch-000003 is damaged.*from epoch-000002"):
+        again, *_ = trained(tmp_path)
+    assert_same(again, model)
+    assert (tmp_path / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def test_all_damaged_is_an_error(tmp_path):
+    left_after(tmp_path, 3)
+    for place in (tmp_path / "checkpoints").iterdir():
+        (place / "variables.npz").write_bytes(b"")
+    with pytest.raises(ValueError, match="epoch-000003 is damaged: variables.npz is"):
+        last_checkpoint(tmp_path / "checkpoints")
+
+
+def test_a_full_disk_is_said_before_a_file_is_begun(tmp_path, monkeypatch):
+    left_after(tmp_path, 1)
+    before = sorted(tmp_path.rglob("*"))
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match="0 MiB left, and [0-9]+ are needed") as error:
+        trained(tmp_path)
+    assert error.value.errno == errno.ENOSPC
+    monkeypatch.undo()
+    assert sorted(p for p in tmp_path.rglob("*") if p.name != "metrics.csv") == [
+        p for p in before if p.name != "metrics.csv"
+    ]
+    trained(tmp_path)  # there is room again
 
 
 def test_files_are_put_back_to_the_checkpoint(tmp_path):

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import pathlib
 import re
 import shutil
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +16,17 @@ import tensorflow as tf
 
 import kerasfer
 from kerasfer._compat import build_optimizer, optimizer_variables
-from kerasfer.safe_write import new_folder, written_aside
+from kerasfer.safe_write import (
+    new_folder,
+    remove_leftovers,
+    require_room,
+    written_aside,
+)
 from kerasfer.types import PathLike
 
 FORMAT = 1
+_KEPT = 2
+_SPARE = 2**20  # bytes, for what lies beside the variables
 _ABOUT, _VARIABLES, _FILES = "checkpoint.json", "variables.npz", "files"
 _NAME = re.compile(r"epoch-\d+")
 _SIMPLE = (bool, int, float, str, type(None))
@@ -37,8 +46,10 @@ class Checkpoint(keras.callbacks.Callback):
     another draw. Nor with several replicas that are never validated: batch statistics,
     of which each has its own until then, go on from their mean.
 
-    A checkpoint is a folder, written aside and renamed, so that a kill leaves the one
-    before. Its numbers are arrays and JSON; nothing in it is code.
+    A checkpoint is a folder, written aside, flushed to the disk and renamed, so that
+    neither a kill nor a loss of power takes the one before; the newest two are kept,
+    and where the newest is damaged the run goes on from the other. Its numbers are
+    arrays and JSON; nothing in it is code.
 
     Args:
         folder: of checkpoints; of the run alone.
@@ -80,10 +91,12 @@ class Checkpoint(keras.callbacks.Callback):
                 or of a later version of kerasfer; with which. Nothing was changed.
         """
         _build_optimizer(model)
+        if self.folder.is_dir():
+            remove_leftovers(self.folder)
         place = last_checkpoint(self.folder)
         if place is None:
             return 0
-        about = _checked(place, self.run)
+        about = _of_this_run(place, _whole(place), self.run)
         _assign(place, about["variables"], _variables(model))
         for number, file in enumerate(self.files):
             kept = place / _FILES / str(number)
@@ -106,8 +119,12 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         place = self.folder / f"epoch-{epoch + 1:06d}"
+        variables = _variables(self.model)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        require_room(self.folder, 1.1 * sum(map(_bytes, variables)) + _SPARE)
+        if place.exists():  # damaged: the run went on from the one before
+            shutil.rmtree(place)
         with new_folder(place) as aside:
-            variables = _variables(self.model)
             _write_variables(aside / _VARIABLES, variables)
             (aside / _FILES).mkdir()
             for number, file in enumerate(self.files):
@@ -123,24 +140,49 @@ class Checkpoint(keras.callbacks.Callback):
                 "sha256": _digests(aside),
             }
             (aside / _ABOUT).write_text(json.dumps(about))
-        for other in self.folder.iterdir():
-            if other != place:  # older ones, and what kills left of writing them
-                shutil.rmtree(other)
+        for other in _places(self.folder)[_KEPT:]:
+            shutil.rmtree(other)
 
 
 def last_checkpoint(folder: PathLike) -> Any:
-    """The path of the newest checkpoint in a folder, None where there is none.
+    """The path of the newest whole checkpoint in a folder, None where there is none.
+
+    Raises:
+        ValueError: there are some, and all are damaged; with how the newest is.
+
+    Warns:
+        UserWarning: the newest is damaged, another one is taken.
 
     >>> last_checkpoint("run/checkpoints") is None
     True
     """
-    folder = pathlib.Path(folder)
+    newest = None
+    for place in _places(pathlib.Path(folder)):
+        try:
+            _whole(place)
+        except ValueError as error:
+            newest = newest or error
+            continue
+        if newest is not None:
+            warnings.warn(f"{newest} Going on from {place.name}.", stacklevel=2)
+        return place
+    if newest is not None:
+        raise newest
+    return None
+
+
+def _places(folder):
+    """The checkpoints in a folder, the newest first."""
     places = folder.iterdir() if folder.is_dir() else ()
-    return max((p for p in places if _NAME.fullmatch(p.name)), default=None)
+    return sorted((p for p in places if _NAME.fullmatch(p.name)), reverse=True)
 
 
-def _checked(place, run):
-    """What a checkpoint says of itself, once all of it is as it was written."""
+def _whole(place):
+    """What a checkpoint says of itself, once all of it is as it was written.
+
+    Raises:
+        ValueError: it is damaged, or of a later version.
+    """
     again = f"Remove {place.parent} to start the run anew."
     try:
         about = json.loads((place / _ABOUT).read_text())
@@ -160,6 +202,10 @@ def _checked(place, run):
             f"Checkpoint {place} is damaged: {', '.join(wrong)} is not what was "
             f"written. {again}"
         )
+    return about
+
+
+def _of_this_run(place, about, run):
     if about["run"] != run:
         names = sorted({*about["run"], *run})
         others = [n for n in names if about["run"].get(n) != run.get(n)]
@@ -205,6 +251,10 @@ def _described(variable):
     name = re.sub(r"_\d+", "", getattr(variable, "path", variable.name))
     dtype = tf.as_dtype(variable.dtype).name
     return [name, list(variable.shape), dtype]
+
+
+def _bytes(variable):
+    return math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
 
 
 def _write_variables(path, variables):

@@ -1,12 +1,15 @@
 """Weights on disk, every epoch or the best."""
 
+import math
 import pathlib
 from typing import Any
 
 import keras
 
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import require_room, written_aside
 from kerasfer.types import PathLike
+
+_SPARE = 2**20  # bytes of a file beside its arrays
 
 
 class SaveWeights(keras.callbacks.Callback):
@@ -49,6 +52,8 @@ class SaveWeights(keras.callbacks.Callback):
             if self.best is not None and not self._is_better(value):
                 return
             self.best, self.best_epoch = value, epoch + 1
+        size = sum(4 * math.prod(weight.shape) for weight in self.model.weights)
+        require_room(self.path.parent, 1.1 * size + _SPARE)
         with written_aside(self.path) as aside:
             self.model.save_weights(aside)
 

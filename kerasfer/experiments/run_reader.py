@@ -1,12 +1,11 @@
 """The folder of a finished run, read back."""
 
 import dataclasses
-import json
 import pathlib
 
 import numpy as np
-import yaml
 
+from kerasfer.experiments.facts import read_facts, read_settings
 from kerasfer.experiments.run_folder import RunFolder
 
 
@@ -80,12 +79,7 @@ def read_run(folder):
         )
     return FinishedRun(
         folder,
-        yaml.safe_load(files.config.read_text()),
-        json.loads(files.env.read_text()),
-        json.loads(files.result.read_text()),
+        read_settings(files.config),
+        read_facts(files.env),
+        read_facts(files.result),
     )
-
-
-def read_json(path):
-    """What a file holds, {} where there is none."""
-    return json.loads(path.read_text()) if path.exists() else {}

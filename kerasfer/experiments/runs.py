@@ -15,8 +15,10 @@ import sys
 
 import yaml
 
+from kerasfer.experiments.facts import read_facts, read_settings
 from kerasfer.experiments.run_folder import RunFolder
-from kerasfer.safe_write import written_aside
+from kerasfer.experiments.termination import ends_on_sigterm
+from kerasfer.safe_write import remove_leftovers, written_aside
 
 # What a training does not hang on: other data sets to test on may come later.
 _LATER = ("test",)
@@ -41,13 +43,13 @@ class Run:
     @property
     def written_config(self):
         """What config.yaml says."""
-        return yaml.safe_load(self.files.config.read_text())
+        return read_settings(self.files.config)
 
     @property
     def result(self):
         """The finished run's result, or None."""
         path = self.files.result
-        return json.loads(path.read_text()) if path.exists() else None
+        return read_facts(path) if path.exists() else None
 
 
 def identity(config):
@@ -78,14 +80,15 @@ def open_run(folder, config, resume=False):
                 "Choose another --out."
             )
         if run.result is not None:
-            if identity(yaml.safe_load(written.read_text())) == identity(config):
+            if identity(run.written_config) == identity(config):
                 return run
             raise SystemExit(
                 f"error: {folder} holds a finished run with another configuration (see "
                 "its config.yaml). Choose another --out; nothing was changed."
             )
         if resume and _is_begun(folder):
-            return _resumed(run, yaml.safe_load(written.read_text()))
+            remove_leftovers(folder)
+            return _resumed(run, run.written_config)
         aside = _free_name(folder)
         folder.rename(aside)
         print(
@@ -94,7 +97,8 @@ def open_run(folder, config, resume=False):
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, config)
-    run.files.env.write_text(json.dumps(environment(), indent=2))
+    with written_aside(run.files.env) as aside:
+        aside.write_text(json.dumps(environment(), indent=2))
     return run
 
 
@@ -120,7 +124,11 @@ def _resumed(run, written):
         )
     write_config(run.folder, run.config)
     path = run.files.env
-    env = json.loads(path.read_text()) if path.exists() else environment()
+    try:
+        env = read_facts(path)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"warning: {error} Versions and machine before now are not known.")
+        env = environment()
     env.setdefault("resumed", []).append(environment())
     with written_aside(path) as aside:
         aside.write_text(json.dumps(env, indent=2))
@@ -222,7 +230,8 @@ def _commit(folder):
 def reported_errors():
     """Ends the program with one clear line where a user's input is at fault."""
     try:
-        yield
+        with ends_on_sigterm():
+            yield
     except KeyboardInterrupt:
         print("\nInterrupted. The same command with --resume goes on.")
         raise SystemExit(130) from None

@@ -16,6 +16,7 @@ from kerasfer.experiments.logging_callbacks import watching
 from kerasfer.experiments.network import estimate_statistics
 from kerasfer.experiments.runs import identity
 from kerasfer.experiments.selections import TestScores
+from kerasfer.experiments.termination import stop_after_epoch
 from kerasfer.experiments.training import compile_model, set_precision, with_steps
 
 _SOME = 512  # faces whose statistics a pretrained network gets
@@ -126,6 +127,7 @@ class TrainingRun:
                 self._last,
                 self.test_scores.callback(),
                 self._checkpoint,
+                stop_after_epoch(self.opened.folder),
             ],
         }
 

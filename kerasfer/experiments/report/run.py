@@ -3,9 +3,8 @@
 import functools
 import pathlib
 
-import yaml
-
 from kerasfer.data.licences import licence_notes
+from kerasfer.experiments.facts import facts_if_whole, read_settings
 from kerasfer.experiments.report.calibration import calibration
 from kerasfer.experiments.report.machine import command_of, describe_machine
 from kerasfer.experiments.report.page import Section, write_page
@@ -13,7 +12,7 @@ from kerasfer.experiments.report.pseudo_labels import pseudo_labels
 from kerasfer.experiments.report.scores import scores
 from kerasfer.experiments.report.tables import curves_of, read_table
 from kerasfer.experiments.run_folder import RunFolder
-from kerasfer.experiments.run_reader import FinishedRun, read_json
+from kerasfer.experiments.run_reader import FinishedRun
 from kerasfer.experiments.scores_by import percent
 
 SUBGROUPS = ("gender", "sex", "race", "age")
@@ -51,9 +50,9 @@ def write_run_report(folder, with_faces=True, subgroups=SUBGROUPS, path=None):
         )
     run = FinishedRun(
         folder,
-        yaml.safe_load(files.config.read_text()),
-        read_json(files.env),
-        read_json(files.result),
+        read_settings(files.config),
+        facts_if_whole(files.env),
+        facts_if_whole(files.result),
     )
     sections = [
         _summary(run),

@@ -8,10 +8,10 @@ import pathlib
 import numpy as np
 import yaml
 
+from kerasfer.experiments.facts import facts_if_whole
 from kerasfer.experiments.report.machine import command_of, describe_machine
 from kerasfer.experiments.report.page import Section, write_page
 from kerasfer.experiments.run_folder import RunFolder
-from kerasfer.experiments.run_reader import read_json
 from kerasfer.experiments.runs import environment
 from kerasfer.experiments.study.file import Study
 from kerasfer.experiments.study.plan import tabulated
@@ -114,7 +114,7 @@ def _confusions(entries, out):
     section, drawn = Section("Confusion, summed over runs"), []
     for entry in entries:
         folders = [RunFolder(out / run["folder"]) for run in entry["runs"]]
-        results = [read_json(folder.result) for folder in folders]
+        results = [facts_if_whole(folder.result) for folder in folders]
         results = [result for result in results if "confusion" in result]
         # Folds may lack a class.
         if not results or len({tuple(r["class_names"]) for r in results}) != 1:
@@ -147,7 +147,7 @@ def _how(entries, differs, out):
     for text in differs:
         section.say(f"Differs from the published protocol: {text}")
     envs = [
-        read_json(RunFolder(out / run["folder"]).env)
+        facts_if_whole(RunFolder(out / run["folder"]).env)
         for entry in entries
         for run in entry["runs"]
     ]

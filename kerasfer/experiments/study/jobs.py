@@ -10,6 +10,7 @@ import traceback
 
 from kerasfer.experiments.devices import refuse_workers
 from kerasfer.experiments.runs import is_claimed, reported_errors
+from kerasfer.experiments.termination import STATUS, end_with_parent
 
 
 def run_all(runs, jobs, logs, done):
@@ -52,6 +53,8 @@ def run_all(runs, jobs, logs, done):
     finally:
         for process, *_ in live.values():
             process.terminate()
+        for process, *_ in live.values():  # each finishes its epoch
+            process.join()
     return failed
 
 
@@ -94,12 +97,14 @@ def _work(run, log, environment):
     with pathlib.Path(log).open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    end_with_parent(multiprocessing.parent_process())
     try:
         with reported_errors():
             refuse_workers(config.training, "A study")
             load_recipe(recipe, name).run(config, row, seed, folder)
     except SystemExit as error:
-        print(error.code, flush=True)
+        if error.code != STATUS:
+            print(error.code, flush=True)
         sys.exit(1)
     except Exception:
         traceback.print_exc()

@@ -6,6 +6,7 @@ is no file that two processes append to.
 
 import json
 
+from kerasfer.experiments.facts import facts_if_whole
 from kerasfer.experiments.floors import of_runs, with_largest_class
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import claimed
@@ -96,9 +97,9 @@ def _results(out, entries):
     for entry in entries:
         for run in entry["runs"]:
             path = RunFolder(out / run["folder"]).result
-            if path.exists():
+            if facts := facts_if_whole(path):
                 yield {
-                    **json.loads(path.read_text()),
+                    **facts,
                     "setting": entry["setting"],
                     "method": entry["method"],
                     "seed": run["seed"],
