@@ -7,7 +7,7 @@ PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' \
 	2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-all test-addons lint bench clean
+.PHONY: demo test test-all test-addons lint audit bench clean
 
 # The main job: a few labelled and many unlabelled rendered faces, no download.
 demo: $(VENV)/run
@@ -27,6 +27,12 @@ lint: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/bandit --quiet --recursive --severity-level medium kerasfer
+
+# Known holes of what is installed; asks a data base in the net, so not a part of CI.
+audit: $(VENV)/test
+	$(VENV)/bin/pip install --quiet pip-audit
+	$(VENV)/bin/pip-audit --local --skip-editable
 
 $(VENV)/run: requirements.txt setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.10 is needed, this is " + sys.version) if sys.version_info < (3, 10) else None'

@@ -148,7 +148,7 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("flushes", [True, False])
-def test_a_run_goes_on_from_any_loss(disk, flushes):
+def test_a_run_goes_on_from_any_loss(disk, flushes, monkeypatch):
     from test_checkpoints import RUN, model_of, trained
 
     disk = disk(flushes)
@@ -167,11 +167,9 @@ def test_a_run_goes_on_from_any_loss(disk, flushes):
         assert damaged  # what the disk of a run before this was like
         return
     assert not damaged and len(epochs) >= 10 and {0, 1, 2, 3} == set(epochs)
-    for kind in (
-        epochs[::2],
-        epochs[1::2],
-    ):  # with, without names that were not flushed
+    for kind in (epochs[::2], epochs[1::2]):  # with names not flushed, without them
         assert kind == sorted(kind)
+    monkeypatch.undo()
     for copy in left(disk)[:: max(1, len(left(disk)) // 12)]:
         if last_checkpoint(copy / "checkpoints"):
             files = [copy / n for n in ("best.weights.h5", "metrics.csv")]

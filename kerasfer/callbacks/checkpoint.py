@@ -29,6 +29,7 @@ _KEPT = 2
 _SPARE = 2**20  # bytes, for what lies beside the variables
 _ABOUT, _VARIABLES, _FILES = "checkpoint.json", "variables.npz", "files"
 _NAME = re.compile(r"epoch-\d+")
+_PLACE = re.compile(r"path|file|folder|dir|url", re.IGNORECASE)
 _SIMPLE = (bool, int, float, str, type(None))
 
 
@@ -287,15 +288,21 @@ def _assign(place, described, variables):
 def _state_of(remembering):
     if hasattr(remembering, "get_state"):
         return remembering.get_state()
-    return {n: v for n, v in vars(remembering).items() if _is_simple(v)}
+    return {
+        name: value
+        for name, value in vars(remembering).items()
+        if _is_simple(value) and not _PLACE.search(name)
+    }
 
 
 def _set_state(remembering, state):
     if hasattr(remembering, "set_state"):
         remembering.set_state(state)
         return
+    own = _state_of(remembering)
     for name, value in state.items():
-        setattr(remembering, name, value)
+        if name in own:  # a file cannot make the callback write somewhere else
+            setattr(remembering, name, value)
 
 
 def _is_simple(value):

@@ -4,6 +4,8 @@ import json
 
 import yaml
 
+from kerasfer.experiments.yaml_text import read_yaml
+
 
 def read_facts(path):
     """The dict of a JSON file.
@@ -28,7 +30,7 @@ def facts_if_whole(path):
 
 def read_settings(path):
     """As `read_facts`, of a YAML file."""
-    return _dict_of(path, yaml.safe_load)
+    return _dict_of(path, read_yaml)
 
 
 def _dict_of(path, parse):

@@ -8,6 +8,8 @@ from typing import Literal
 import tyro
 import yaml
 
+from kerasfer.experiments.yaml_text import read_yaml
+
 # Keys of `kerasfer.vision.alignment.CROPS`, without importing it for --help.
 CropName = Literal["arcface", "fer2013", "rendered", "box"]
 
@@ -41,7 +43,7 @@ def _flags_of_config_file(arguments):
             path = arguments.pop(at + 1) if at + 1 < len(arguments) else ""
         arguments.pop(at)
         try:
-            content = yaml.safe_load(pathlib.Path(path).read_text()) or {}
+            content = read_yaml(pathlib.Path(path).read_text()) or {}
         except (OSError, yaml.YAMLError) as error:
             raise SystemExit(f"error: --config {path}: {error}") from None
         if not isinstance(content, dict):

@@ -3,6 +3,9 @@
 After Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
+import html
+import re
+
 import kerasfer
 from kerasfer.experiments.scores_by import (
     by_class,
@@ -89,7 +92,7 @@ def _protocol(run):
         f"{faces['validation']} for validation, {faces['test']} for the test.",
         f"- Protocol: `{config['protocol']}`, seed {config['seed']}; the rows are in "
         "the run's split.csv.",
-        f"- Outputs: {', '.join(run.names)}, in this order.",
+        f"- Outputs: {', '.join(map(_plain, run.names))}, in this order.",
         f"- Epoch {result['epoch']} of {config['epochs']}, chosen by "
         f"{result['selected_on']} on validation faces; the test part was read once.",
         f"- Trained on {run.env['started'][:10]}, {run.env['machine']}.",
@@ -109,7 +112,7 @@ def _metrics(run, subgroups):
         )
     else:
         for column, of_groups in by_subgroup(run, table, attributes).items():
-            parts.append(f"By {column}:\n\n{of_groups.to_markdown(index=False)}")
+            parts.append(f"By {_plain(column)}:\n\n{_markdown(of_groups)}")
     return "\n\n".join(parts)
 
 
@@ -118,13 +121,26 @@ def _classes(run, table):
         f"Accuracy {100 * run.result['accuracy']:.1f} %, mean over classes "
         f"{100 * run.result['mean_class_accuracy']:.1f} %, {len(table)} faces."
     )
-    return f"{line}\n\n{by_class(run, table).to_markdown(index=False)}"
+    return f"{line}\n\n{_markdown(by_class(run, table))}"
 
 
 def _units(run, table):
     mean = percent(run.result.get("fitted_f1"))
     line = f"Mean F1 {mean} %, thresholds fitted on validation faces."
-    return f"{line}\n\n{by_unit(run, table).to_markdown(index=False)}"
+    return f"{line}\n\n{_markdown(by_unit(run, table))}"
+
+
+def _markdown(frame):
+    """A table; names of classes and groups are the data's, and may be any text."""
+    return frame.map(lambda v: _plain(v) if isinstance(v, str) else v).to_markdown(
+        index=False
+    )
+
+
+def _plain(text):
+    """Text that is no markup, neither of Markdown nor of HTML."""
+    escaped = re.sub(r"([\\`*_\[\]|#$])", r"\\\1", html.escape(text, quote=False))
+    return " ".join(escaped.split())
 
 
 def _calibration(description, calibration):

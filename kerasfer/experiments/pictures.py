@@ -1,5 +1,16 @@
 """Pictures of results."""
 
+import contextlib
+
+
+@contextlib.contextmanager
+def at_worst_a_warning(what):
+    """A picture that fails is a warning: the training that it is of is finished."""
+    try:
+        yield
+    except Exception as error:  # of a drawing library, by a name or number of the data
+        print(f"warning: {what} could not be made: {type(error).__name__}: {error}")
+
 
 def draw_confusion(path, results):
     """A picture of the confusion matrix, summed over seeds, in shares of each row."""
@@ -48,6 +59,7 @@ def figure_of(*grid, **options):
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams["text.parse_math"] = False  # a class may be called "$5$"
     import matplotlib.pyplot as plt
 
     return plt.subplots(*grid, layout="constrained", **options)

@@ -3,6 +3,7 @@
 import math
 
 from kerasfer.experiments.below_supervised import below_supervised
+from kerasfer.experiments.pictures import at_worst_a_warning
 
 _FACTS = {
     "method", "seed", "fold", "labels", "epoch", "epochs", "selected_on", "minutes",
@@ -30,7 +31,8 @@ def report(folder, setting, results, task):
     long = long_table({"setting": setting, **result} for result in results)
     with written_aside(folder / "results.csv") as aside:
         long.to_csv(aside, index=False, float_format="%.6f")
-    task.draw(folder, results)
+    with at_worst_a_warning("a picture of the table"):
+        task.draw(folder, results)
     print(f"\n{text}\n")
     print("The test part was read once, by the weights of the best validation epoch.")
     for sentence in below_supervised(long):

@@ -10,7 +10,7 @@ from kerasfer.experiments.devices import devices_of, lost_workers_reported
 from kerasfer.experiments.later_tests import tested_later
 from kerasfer.experiments.locking import opened
 from kerasfer.experiments.logging_callbacks import note_end, plain_warnings
-from kerasfer.experiments.pictures import draw_centroid_shift
+from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.report.run import write_run_report
 from kerasfer.experiments.runs import column_of
 from kerasfer.experiments.training_run import TrainingRun
@@ -49,7 +49,8 @@ def run_training(config, settings, folder, train, task, read_test=True):
                 write_run_report(run.folder)
             raise
         if shift := column_of(run.files.metrics, "centroid_shift"):
-            draw_centroid_shift(run.files.centroid_shift, {run.folder.name: shift})
+            with at_worst_a_warning(run.files.centroid_shift):
+                draw_centroid_shift(run.files.centroid_shift, {run.folder.name: shift})
         model.load_weights(str(training.best.path))
         result = {
             "method": settings["method"],
@@ -62,12 +63,14 @@ def run_training(config, settings, folder, train, task, read_test=True):
             result |= keep_for_export(*kept)
             if config.output.report:
                 # Each worker: reading statistics of all of them takes all of them.
-                keep_for_report(*kept)
+                with at_worst_a_warning("a part of the report"):
+                    keep_for_report(*kept)
         with written_aside(run.files.result) as aside:
             aside.write_text(json.dumps(result, indent=2))
         shutil.rmtree(run.files.checkpoints, ignore_errors=True)
         if read_test and reports:
-            write_run_report(run.folder)
+            with at_worst_a_warning(run.files.report):
+                write_run_report(run.folder)
     return result
 
 

@@ -13,10 +13,12 @@ import matplotlib
 
 from kerasfer.safe_write import written_aside
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _TEMPLATES = pathlib.Path(__file__).parent
 # Stands for the colour of the page's text until the picture is in the page.
 _INK = "#010203"
 _STYLE = {
+    "text.parse_math": False,  # a class may be called "$5$"
     "svg.fonttype": "none",  # text stays text: it can be read out, searched, scaled
     "text.color": _INK,
     "axes.labelcolor": _INK,
@@ -116,9 +118,13 @@ def _svg(draw, number):
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
     svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>f{number}-", svg)
-    return markupsafe.Markup(svg)
+    # Matplotlib escapes texts.
+    return markupsafe.Markup(svg)  # nosec B704
 
 
 def _source(file):
-    content = base64.b64encode(pathlib.Path(file).read_bytes()).decode()
+    content = pathlib.Path(file).read_bytes()
+    if not content.startswith(_PNG):
+        raise ValueError(f"{file} is no PNG: a report shows pictures of its run alone.")
+    content = base64.b64encode(content).decode()
     return f"data:image/png;base64,{content}"

@@ -174,7 +174,8 @@ def _faces(folder):
             ]
             for row in rows.itertuples()
         ]
-        files = [folder / name for name in rows["file"]]
+        shown_faces = RunFolder(folder).shown_faces
+        files = [shown_faces / pathlib.PurePath(name).name for name in rows["file"]]
         section.faces(f"{group[0].upper()}{group[1:]}", files, lines)
     return section
 

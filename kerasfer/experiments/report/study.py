@@ -16,6 +16,7 @@ from kerasfer.experiments.runs import environment
 from kerasfer.experiments.study.file import Study
 from kerasfer.experiments.study.plan import tabulated
 from kerasfer.experiments.study.tables import shown_tables, side_by_side
+from kerasfer.experiments.yaml_text import read_yaml
 from kerasfer.safe_write import written_aside
 
 REPORT, _STUDY = "report.html", "study.yaml"
@@ -52,7 +53,7 @@ def write_study_report(folder, study, entries, long, out, path=None):
 def rewritten_study_report(folder, path=None):
     """The report of a study from its folder alone; arguments and result as above."""
     folder = pathlib.Path(folder).resolve()
-    study = Study(folder.name, yaml.safe_load((folder / _STUDY).read_text()))
+    study = Study(folder.name, read_yaml((folder / _STUDY).read_text()))
     out = folder.parent.parent
 
     def write(entries, long):

@@ -34,6 +34,7 @@ from kerasfer.experiments.folds import per_fold
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.runs import slug
 from kerasfer.experiments.study.published import published_values
+from kerasfer.experiments.yaml_text import read_yaml
 
 STUDIES = pathlib.Path(recipes.__path__[0]) / "studies"
 _KEYS = {
@@ -231,7 +232,7 @@ def read_study(name):
             f"{names}."
         )
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path.read_text())
     except yaml.YAMLError as error:
         raise SystemExit(f"error: {path}: {error}") from None
     if not isinstance(content, dict):

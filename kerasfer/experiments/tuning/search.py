@@ -10,6 +10,7 @@ from kerasfer.experiments.devices import refuse_workers
 from kerasfer.experiments.flags import as_arguments, with_values
 from kerasfer.experiments.folds import per_fold
 from kerasfer.experiments.runs import slug
+from kerasfer.experiments.yaml_text import read_yaml
 from kerasfer.safe_write import written_aside
 
 
@@ -126,7 +127,7 @@ class Search:
         settings = json.loads(json.dumps(settings))
         path = self.folder / "search.yaml"
         if path.exists():
-            before = yaml.safe_load(path.read_text())
+            before = read_yaml(path.read_text())
             if before != settings:
                 names = {
                     k

@@ -31,7 +31,7 @@ class Look:
 def look_at(row, image):
     """The `Look` of a picture, uint8 (height, width, 3)."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    pixels = hashlib.sha1(repr(image.shape).encode() + image.tobytes())
+    pixels = hashlib.sha256(repr(image.shape).encode() + image.tobytes())
     return Look(
         row,
         image.shape[:2],

@@ -37,7 +37,7 @@ def opened(source, unpacked, file_endings=()):
     if zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             _check_members(source, unpacked, map(_of_zip, archive.infolist()))
-            archive.extractall(unpacked)
+            archive.extractall(unpacked)  # nosec B202
     elif tarfile.is_tarfile(source):
         with tarfile.open(source) as archive:
             _check_members(source, unpacked, map(_of_tar, archive))
