@@ -227,6 +227,21 @@ def test_changed_files_for_some_time(readers, kind):
         fuzz(readers, kind, max_examples=100)
 
 
+@pytest.mark.parametrize(
+    ("kind", "number", "edits"),
+    [
+        # Found by a minute of the above: the offset of a zip's directory, and a text of
+        # 10^19 bytes.
+        ("litert", 0, [("flip", 0.999, 52)]),
+        ("pytorch", 1, [("insert", 0.0, 150)]),
+    ],
+)
+def test_files_that_once_were_no_clean_error(readers, kind, number, edits):
+    if kind not in readers.files:
+        pytest.skip(f"{kind} is not installed")
+    readers.read(kind, number, changed(readers.files[kind][number], edits))
+
+
 ANY_TABLE = st.text(
     st.sampled_from('pathlbeAU1,;\n\r"-0.5 \ttrainvalxé\0\ufeff'), max_size=60
 )

@@ -30,6 +30,7 @@ _BROKEN = (
     EOFError,
     IndexError,
     KeyError,
+    MemoryError,
     OverflowError,
     RecursionError,
     TypeError,

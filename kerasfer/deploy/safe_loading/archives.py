@@ -2,9 +2,22 @@
 
 import contextlib
 import pathlib
+import struct
 import zipfile
+import zlib
 
 from kerasfer.deploy.safe_loading.refusal import refuse
+
+# What Python's zipfile raises at files that are none; a password is a RuntimeError.
+_BROKEN = (
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @contextlib.contextmanager
@@ -24,7 +37,7 @@ def checked_zip(path, expected, most_bytes):
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive, expected, most_bytes)
             yield archive
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except _BROKEN as error:
         refuse(path, f"it is not a whole zip file ({error}).")
 
 
