@@ -26,6 +26,7 @@ Your faces
 Results
   report RUN                one page of a run or of a study
   export RUN OUT            SavedModel, ONNX or LiteRT with its preprocessing
+  evaluate MODEL DATA       a model on labelled faces, with intervals
   predict MODEL PHOTOS      what faces in photos, videos or a camera show
 Studies
   study NAME                methods x settings x seeds, in tables
@@ -48,6 +49,7 @@ _PROGRAMS = {
     "check": "kerasfer.data_prep.check",
     "report": "kerasfer.recipes.report",
     "export": "kerasfer.recipes.export",
+    "evaluate": "kerasfer.recipes.evaluate",
     "predict": "kerasfer.recipes.predict",
     "study": "kerasfer.recipes.study",
     "table": "kerasfer.recipes.table",

@@ -71,7 +71,7 @@ def _rows_of(split):
     for part in _PARTS:
         manifest = getattr(split, part)
         for row in range(len(manifest)):
-            content = _content_hash(manifest, row)
+            content = content_hash(manifest, row)
             yield part, manifest.names[row], content, _label_of(manifest, row)
 
 
@@ -136,7 +136,7 @@ def _select(manifest, rows, path):
         )
     chosen = np.array([index[name] for name in rows["path"]], int)
     for row, expected in zip(chosen, rows["sha256"], strict=True):
-        if _content_hash(manifest, row) != expected:
+        if content_hash(manifest, row) != expected:
             raise ValueError(
                 f"Image {manifest.names[row]} is not the one in split {path}: its "
                 "content has another hash. Prepare the images as they were then."
@@ -144,7 +144,15 @@ def _select(manifest, rows, path):
     return manifest.subset(chosen)
 
 
-def _content_hash(manifest, row):
+def content_hash(manifest: Manifest, row: int) -> str:
+    """The hash of an image in a split: of its file, or of its pixels, 16 digits.
+
+    Raises:
+        FileNotFoundError, ValueError: the image cannot be read.
+
+    >>> content_hash(manifest, 0)  # doctest: +SKIP
+    '42c1ddfdbfa23c9f'
+    """
     if manifest.images is not None:
         content = manifest.images[row].tobytes()
     else:

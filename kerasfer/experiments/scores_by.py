@@ -55,7 +55,7 @@ def by_subgroup(run, table, attributes):
     """Column of the manifest -> data frame with a row for each of its values."""
     joined = table.merge(attributes, on="path", how="left")
     return {
-        column: _of_groups(run, joined, column)
+        column: by_groups(run.task, run.names, joined, column)
         for column in attributes.columns.drop("path")
     }
 
@@ -86,14 +86,15 @@ def percent(value):
     return "-" if value is None or np.isnan(value) else f"{100 * value:.1f}"
 
 
-def _of_groups(run, joined, column):
+def by_groups(task, names, joined, column):
+    """A row for each value of a column that is joined to predictions."""
     import pandas as pd
 
     rows = []
     for value, group in joined.fillna({column: ""}).groupby(column):
         row = {column: value or "unknown", "faces": len(group)}
-        if run.task == "action_units":
-            scores = [_f1(group[group[name] >= 0], name) for name in run.names]
+        if task == "action_units":
+            scores = [_f1(group[group[name] >= 0], name) for name in names]
             known = [score for score in scores if not np.isnan(score)]
             row["mean F1 %"] = percent(np.mean(known) if known else np.nan)
         else:

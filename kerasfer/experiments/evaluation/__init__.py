@@ -1,0 +1,1 @@
+"""A trained model on labelled faces: what `kerasfer evaluate` does."""
