@@ -25,6 +25,7 @@ Your faces
   check MANIFEST            unreadable, blank, duplicate pictures; mixed splits
 Results
   report RUN                one page of a run or of a study
+  compare RUNS              runs side by side: differences and their errors
   export RUN OUT            SavedModel, ONNX or LiteRT with its preprocessing
   evaluate MODEL DATA       a model on labelled faces, with intervals
   predict MODEL PHOTOS      what faces in photos, videos or a camera show
@@ -48,6 +49,7 @@ _PROGRAMS = {
     "prepare": "kerasfer.data_prep",
     "check": "kerasfer.data_prep.check",
     "report": "kerasfer.recipes.report",
+    "compare": "kerasfer.recipes.compare",
     "export": "kerasfer.recipes.export",
     "evaluate": "kerasfer.recipes.evaluate",
     "predict": "kerasfer.recipes.predict",

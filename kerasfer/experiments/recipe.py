@@ -12,7 +12,7 @@ from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.flags import parse
 from kerasfer.experiments.floors import FLOORS, run_floor
 from kerasfer.experiments.folds import per_fold
-from kerasfer.experiments.pictures import draw_centroid_shift
+from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import column_of, reported_errors, slug
 from kerasfer.experiments.table import report
@@ -110,7 +110,7 @@ class Recipe:
             devices_of(config.training)  # of several workers, before anything computes
             self.check(config)
             folder = config.output.out / self.name / slug(config.faces.name)
-            results = []
+            results, folders = [], []
             for seed in config.output.seeds:
                 for fold, fold_config in per_fold(config):
                     for method in dict.fromkeys(self.methods(config)):
@@ -118,9 +118,25 @@ class Recipe:
                         result = self.run(fold_config, method, seed, run_folder)
                         if result is not None:
                             results.append({**result, "fold": fold})
+                            folders.append(run_folder)
             if results and devices_of(config.training).is_chief:
                 report(folder, config.faces.name, results, self.task)
                 _draw_shifts(folder)
+                if config.output.report:
+                    _compare(folder, folders)
+
+
+def _compare(folder, runs):
+    """A page with the methods side by side, where there are several."""
+    from kerasfer.experiments.comparison.program import write_comparison
+    from kerasfer.experiments.comparison.runs import collected
+
+    page = folder / "comparison.html"
+    with at_worst_a_warning(page):
+        compared = collected(runs)
+        if len({one.method for one in compared}) > 1:
+            write_comparison(page, compared)
+            print(f"Methods side by side: {page}")
 
 
 def _tiny(config):
