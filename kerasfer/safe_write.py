@@ -31,10 +31,15 @@ def written_aside(path):
 
 
 @contextlib.contextmanager
-def new_folder(path):
+def new_folder(path, durable=True):
     """Gives a folder to write into; renames it to `path` if the block ends well.
 
     Else it is removed with all that is in it.
+
+    Args:
+        path: of the folder.
+        durable: whether each file is flushed to the disk first. Of hundreds of
+            thousands of pictures, which can be made again, that would take minutes.
 
     Raises:
         FileExistsError: something stands at `path`; nothing was changed.
@@ -52,10 +57,11 @@ def new_folder(path):
     aside.mkdir(parents=True)
     try:
         yield aside
-        for inner in aside.rglob("*"):
-            if not inner.is_symlink():
-                _flush(inner)
-        _flush(aside)
+        if durable:
+            for inner in aside.rglob("*"):
+                if not inner.is_symlink():
+                    _flush(inner)
+            _flush(aside)
         os.rename(aside, path)
         _flush(path.parent)
     finally:
@@ -93,5 +99,9 @@ def _flush(path):
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot flush a folder.
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):
+            raise
     finally:
         os.close(descriptor)

@@ -32,6 +32,9 @@ def test_differences_over_seeds_by_hand():
 def test_equal_runs_have_no_test():
     table = over_seeds({"a": {0: 0.5, 1: 0.6}, "b": {0: 0.5, 1: 0.6}}, "a")
     assert table["difference"].item() == 0 and np.isnan(table["t"].item())
+    # Equal but for rounding: 0.1 thrice.
+    values = {"a": {0: 0.7, 1: 0.6, 2: 0.4}, "b": {0: 0.8, 1: 0.7, 2: 0.5}}
+    assert np.isnan(over_seeds(values, "a")[["t", "Wilcoxon"]].to_numpy()).all()
 
 
 def faces(text, start=0):

@@ -330,8 +330,17 @@ def test_many_names_of_one_storage_are_counted(tmp_path):
         [b"}", b"]", b"N", b"s"],  # a list for a key
         [b"I" + b"9" * 400 + b"\n"],
         [b"ccollections\nOrderedDict\nK\x05\x85R"],
+        # A tuple of itself twice, fifty levels deep: as a name, as a key.
+        [b"U\x01x", *[b"q\0h\0\x86"] * 50, b"U\x01y\x93"],
+        [b"}", b"U\x01x", *[b"q\0h\0\x86"] * 50, b"K\x01s"],
+        # Pairs that are asked for again and again.
+        [b"]q\0(", b"U\x01aK\x01\x86" * 1000, b"e"]
+        + [b"ccollections\nOrderedDict\nh\0\x85R0"] * 1000,
     ],
-    ids=["a tree of itself", "again", "no mark", "no key", "a number", "no pairs"],
+    ids=[
+        *["a tree of itself", "again", "no mark", "no key", "a number", "no pairs"],
+        *["a name of tuples", "a key of tuples", "pairs again"],
+    ],
 )
 @pytest.mark.parametrize("legacy", [False, True])
 def test_pickles_that_would_take_for_ever_or_raise_anything(

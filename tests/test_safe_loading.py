@@ -136,6 +136,14 @@ def set_layer(**entries):
             "asks for f of the module m",
         ),
         (
+            set_layer(class_name="Dense", registered_name="tests>called"),
+            "asks for Dense of the module keras.layers",
+        ),
+        (
+            set_layer(class_name="Dense", registered_name="kerasfer>UnitLength"),
+            "asks for Dense",
+        ),
+        (
             set_layer(class_name="Own", module="theirs", registered_name="theirs>Own"),
             "import its class and register it",
         ),
@@ -157,7 +165,8 @@ def test_a_real_lambda(copy):
     refused(copy / "own.keras", "asks for Lambda of the module keras.layers")
 
 
-def test_an_activation_that_is_a_function_of_a_module(copy):
+@pytest.mark.parametrize("registered", ["function", "kerasfer>UnitLength", None])
+def test_an_activation_that_is_a_function_of_a_module(copy, registered):
     def change(config):
         dense = next(
             layer
@@ -168,7 +177,7 @@ def test_an_activation_that_is_a_function_of_a_module(copy):
             "module": "os",
             "class_name": "function",
             "config": "system",
-            "registered_name": "function",
+            "registered_name": registered,
         }
 
     refused(rewritten(copy / "classifier.keras", change), "asks for function")
@@ -576,10 +585,34 @@ def test_a_saver_may_be_there_and_not_be_reached(copy):
             function_name="any", gradient_func=saver(meta_graph)
         )
 
+    def called_by_a_bare_function(meta_graph):
+        nodes = meta_graph.object_graph_def.nodes
+        bare = next(n for n in nodes if n.HasField("bare_concrete_function"))
+        bare.bare_concrete_function.concrete_function_name = saver(meta_graph)
+
+    def called_by_a_function(meta_graph):
+        nodes = meta_graph.object_graph_def.nodes
+        function = next(n for n in nodes if n.HasField("function"))
+        function.function.concrete_functions.append(saver(meta_graph))
+
     check_model("saved_model", copy / "saved_model")
-    for change in (named_by_an_object, called_by_a_gradient):
+    for change in (
+        named_by_an_object,
+        called_by_a_gradient,
+        called_by_a_bare_function,
+        called_by_a_function,
+    ):
         shutil.copytree(copy / "saved_model", copy / change.__name__)
         refused(edited(copy / change.__name__, change), "when it is run: ")
+
+
+def test_a_name_of_no_function(copy):
+    def change(meta_graph):
+        nodes = meta_graph.object_graph_def.nodes
+        bare = next(n for n in nodes if n.HasField("bare_concrete_function"))
+        bare.bare_concrete_function.concrete_function_name = "none"
+
+    refused(edited(copy / "saved_model", change), "a function that is not there: none")
 
 
 def test_objects_that_loading_would_make(tmp_path):

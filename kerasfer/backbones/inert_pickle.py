@@ -96,6 +96,8 @@ def _perform(name, argument, stack, memo):
         stack.append(Named(argument.replace(" ", ".")))
     elif name == "STACK_GLOBAL":
         attribute, module = stack.pop(), stack.pop()
+        if not (isinstance(attribute, str) and isinstance(module, str)):
+            raise TypeError("a name that is no text")
         stack.append(Named(f"{module}.{attribute}"))
     elif name == "BINPERSID":
         stack.append(Stored(stack.pop()))
@@ -135,14 +137,29 @@ def _combine(name, stack):
 
 def _called(function, arguments):
     if function == Named("collections.OrderedDict"):
-        # Not copied: a few bytes ask for a large one again and again.
-        is_dict = arguments and isinstance(arguments[0], dict)
-        return arguments[0] if is_dict else dict(*arguments)
+        # Not copied: a few bytes would ask for a large one again and again.
+        return _emptied(arguments)
     return Called(function, arguments)
 
 
+def _emptied(arguments):
+    """What OrderedDict makes of a dict, of nothing, or of pairs, which are taken out of
+    their list: PyTorch writes each list once."""
+    if not arguments:
+        return {}
+    (values,) = arguments
+    if isinstance(values, dict):
+        return values
+    made = _pairs([part for key, value in values for part in (key, value)])
+    values.clear()
+    return made
+
+
 def _pairs(values):
-    return dict(zip(values[::2], values[1::2], strict=True))
+    keys = values[::2]
+    if not all(isinstance(key, str | int | float) for key in keys):
+        raise TypeError("a key that is neither text nor number")  # hashing may not end
+    return dict(zip(keys, values[1::2], strict=True))
 
 
 def _to_mark(stack):

@@ -182,6 +182,8 @@ def _array(value, storage_of):
     dtype = _dtype(stored.identity[1])
     data, dtype = storage_of(stored.identity[2], dtype)
     size = dtype.itemsize
+    if not all(isinstance(side, int) for side in (*shape, *strides, offset)):
+        raise TypeError("a shape that is not of whole numbers")
     if min(shape, default=0) < 0 or math.prod(shape) * size > len(data):
         raise ValueError(
             f"a tensor claims shape {shape}; {len(data)} bytes are stored."
@@ -196,5 +198,6 @@ def _array(value, storage_of):
 
 def _dtype(storage):
     if not isinstance(storage, Named) or storage.name not in _DTYPES:
-        raise ValueError(f"tensors of {storage} are not supported.")
+        name = storage.name if isinstance(storage, Named) else type(storage).__name__
+        raise ValueError(f"tensors of {name:.100} are not supported.")
     return np.dtype(_DTYPES[storage.name])

@@ -29,7 +29,9 @@ _KEPT = 2
 _SPARE = 2**20  # bytes, for what lies beside the variables
 _ABOUT, _VARIABLES, _FILES = "checkpoint.json", "variables.npz", "files"
 _NAME = re.compile(r"epoch-\d+")
-_PLACE = re.compile(r"path|file|folder|dir|url", re.IGNORECASE)
+_PLACE = re.compile(
+    r"(^|_)(filepath|path|file|filename|folder|dir|directory|url)(_|$)", re.IGNORECASE
+)
 _SIMPLE = (bool, int, float, str, type(None))
 
 
@@ -299,9 +301,8 @@ def _set_state(remembering, state):
     if hasattr(remembering, "set_state"):
         remembering.set_state(state)
         return
-    own = _state_of(remembering)
     for name, value in state.items():
-        if name in own:  # a file cannot make the callback write somewhere else
+        if not _PLACE.search(name):  # a file cannot make a callback write elsewhere
             setattr(remembering, name, value)
 
 

@@ -4,7 +4,9 @@ import contextlib
 import os
 import signal
 import threading
+import time
 
+_ONE_REQUEST = 5  # seconds
 STATUS = 128 + signal.SIGTERM  # what a shell says of a process that it ended
 
 
@@ -20,7 +22,7 @@ def ends_on_sigterm():
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _end(number, frame):
@@ -29,7 +31,8 @@ def _end(number, frame):
 
 def stop_after_epoch(folder):
     """A callback, the last one: once SIGTERM came, the run ends with the epoch that it
-    is in, whose checkpoint is written. A second SIGTERM ends it at once.
+    is in, whose checkpoint is written. A second SIGTERM, some seconds later, ends it at
+    once.
 
     Args:
         folder: of the run, for what is printed.
@@ -39,7 +42,7 @@ def stop_after_epoch(folder):
     class StopAfterEpoch(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
-            self.asked, self.before = False, None
+            self.asked, self.before = None, None
 
         def on_train_begin(self, logs=None):
             if threading.current_thread() is threading.main_thread():
@@ -59,8 +62,10 @@ def stop_after_epoch(folder):
                 raise SystemExit(STATUS)
 
         def _note(self, number, frame):
-            signal.signal(signal.SIGTERM, _end)
-            self.asked = True
+            # Slurm signals all processes of a step, and a study its runs: both are one.
+            if self.asked and time.monotonic() > self.asked + _ONE_REQUEST:
+                raise SystemExit(STATUS)
+            self.asked = self.asked or time.monotonic()
 
     return StopAfterEpoch()
 

@@ -2,22 +2,33 @@
 
 import yaml
 
-_MOST_ALIASES = 100
+_MOST_NODES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a text whose aliases, each of the ones before, would be endless."""
+    """Counts a text's values as if its aliases were written out, and refuses too many:
+    fifty lines, each of the one before twice, are 2^50."""
 
     def __init__(self, text):
         super().__init__(text)
-        self._aliases = 0
+        self._sizes = {}
 
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            self._aliases += 1
-            if self._aliases > _MOST_ALIASES:
-                raise yaml.YAMLError(f"more than {_MOST_ALIASES} aliases (`*name`)")
-        return super().compose_node(parent, index)
+    def compose_document(self):
+        node = super().compose_document()
+        if self._size(node) > _MOST_NODES:
+            raise yaml.YAMLError(f"more than {_MOST_NODES} values, aliases written out")
+        return node
+
+    def _size(self, node):
+        if id(node) not in self._sizes:
+            self._sizes[id(node)] = _MOST_NODES + 1  # of a list that holds itself
+            inner = []
+            if isinstance(node, yaml.SequenceNode):
+                inner = node.value
+            elif isinstance(node, yaml.MappingNode):
+                inner = [part for pair in node.value for part in pair]
+            self._sizes[id(node)] = 1 + sum(map(self._size, inner))
+        return self._sizes[id(node)]
 
 
 def read_yaml(text):

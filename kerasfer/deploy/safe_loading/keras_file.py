@@ -70,9 +70,12 @@ def _check_class(path, config):
     registered = config.get("registered_name")
     if module is None and name in VALUES:
         return
-    if isinstance(registered, str) and _is_registered(registered):
-        return
-    if isinstance(module, str) and name in BUILT.get(module, ()):
+    own = _registered(registered)
+    if own is not None:  # Keras takes it, whatever the module says
+        # For a "function" it would look up the module after all.
+        if _is_part_of_layers(own) and name == registered.rpartition(">")[2]:
+            return
+    elif isinstance(module, str) and name in BUILT.get(module, ()):
         return
     refuse(
         path,
@@ -82,12 +85,19 @@ def _check_class(path, config):
     )
 
 
-def _is_registered(name):
-    """Whether it is a class of layers, or of what layers are made of, that the program
-    registered; a function would be called."""
+def _registered(name):
+    """What the program has registered under a name, or None."""
     import keras
 
     import kerasfer.layers  # noqa: F401 (registers them)
+
+    return keras.saving.get_registered_object(name) if isinstance(name, str) else None
+
+
+def _is_part_of_layers(found):
+    """Whether it is a class of layers, or of what layers are made of; a function would
+    be called."""
+    import keras
 
     kinds = (
         keras.layers.Layer,
@@ -95,7 +105,6 @@ def _is_registered(name):
         keras.regularizers.Regularizer,
         keras.constraints.Constraint,
     )
-    found = keras.saving.get_registered_object(name)
     return isinstance(found, type) and issubclass(found, kinds)
 
 

@@ -60,7 +60,9 @@ def _check_graph(path, meta_graph):
     functions = {f.signature.name: f.node_def for f in graph.library.function}
     if len(functions) != len(graph.library.function) or functions.keys() & COMPUTE:
         refuse(path, "two of its functions, or operations, have one name.")
-    run = [*meta_graph.object_graph_def.concrete_functions]
+    run = [*_named_by_objects(meta_graph.object_graph_def)]
+    if unknown := sorted({*run} - functions.keys()):
+        refuse(path, f"it names a function that is not there: {unknown[0]}.")
     run += [gradient.gradient_func for gradient in graph.library.gradient]
     run += _called(_nodes_of_signatures(path, meta_graph), functions)
     reached = set()
@@ -83,6 +85,16 @@ def _check_objects(path, graph):
             refuse(path, f"it asks for an object {node.user_object.identifier!r}.")
         if node.registered_name or node.registered_saver or node.saveable_objects:
             refuse(path, "it asks for a class of its own.")
+
+
+def _named_by_objects(graph):
+    """Functions that loading makes callable: by the table of them, and by objects,
+    whose names TensorFlow looks up among all functions."""
+    yield from graph.concrete_functions
+    for node in graph.nodes:
+        yield from node.function.concrete_functions
+        if node.HasField("bare_concrete_function"):
+            yield node.bare_concrete_function.concrete_function_name
 
 
 def _nodes_of_signatures(path, meta_graph):

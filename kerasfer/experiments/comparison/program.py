@@ -89,7 +89,8 @@ def tables_of(compared, reference):
         for name, values in scores.items():
             numbers = np.array([*values.get(method, {}).values()])
             deviation = numbers.std(ddof=1) if len(numbers) > 1 else np.nan
-            row[f"{name} %"] = percent(numbers.mean(), deviation)
+            mean = numbers.mean() if len(numbers) else np.nan
+            row[f"{name} %"] = percent(mean, deviation)
         rows.append(row)
     tables["Test part: mean and deviation over runs"] = pd.DataFrame(rows)
     for name, values in scores.items():
@@ -118,13 +119,13 @@ def _readable(table, *p_values):
 
 
 def _scores(compared):
-    """Title of a score -> method -> pair -> value, where all runs have it."""
+    """Title of a score -> method -> pair -> value, of the runs that have it."""
     found = {}
     for name, title in _SCORES.items():
-        if all(one.run.result.get(name) is not None for one in compared):
-            values = found.setdefault(title, {})
-            for one in compared:
-                values.setdefault(one.method, {})[one.pair] = one.run.result[name]
+        for one in compared:
+            if one.run.result.get(name) is not None:
+                of_methods = found.setdefault(title, {})
+                of_methods.setdefault(one.method, {})[one.pair] = one.run.result[name]
     return found
 
 

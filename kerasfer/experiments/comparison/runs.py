@@ -69,9 +69,12 @@ def _outermost(folder):
         if not any(path.is_relative_to(place) for place in taken):
             taken.append(path.parent)
             files = RunFolder(path.parent)
+            settings = read_settings(files.config)
+            if "test_part" in settings:
+                continue  # of a search or a chain: its test part was not read
             yield FinishedRun(
                 path.parent,
-                read_settings(files.config),
+                settings,
                 facts_if_whole(files.env),
                 read_facts(files.result),
             )

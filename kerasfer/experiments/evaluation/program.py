@@ -25,6 +25,8 @@ def evaluate(config):
         ValueError: no labelled face of a class, or no annotated unit, that the model
             knows.
     """
+    if config.out is not None and config.out.exists():
+        raise FileExistsError(f"{config.out} exists. Choose another name.")
     predictor = load(config.model)
     manifest = _chosen(config, read_manifest(config.data))
     describe = predictor.description
@@ -44,8 +46,8 @@ def evaluate(config):
     groups = _groups(config, rows, describe)
     heading = f"{len(manifest)} faces of {config.data}"
     print(f"{heading}, by {config.model}\n")
-    print(_percent(table).to_markdown(index=False, floatfmt=".1f"))
-    print(f"\n{_percent(parts).to_markdown(index=False, floatfmt='.1f')}")
+    print(_markdown(table))
+    print(f"\n{_markdown(parts)}")
     for column, of_groups in groups.items():
         print(f"\nBy {column}:\n\n{of_groups.to_markdown(index=False)}")
     print("\nIn percent; low and high: 95 % of 1,000 draws of the faces.")
@@ -65,8 +67,11 @@ def evaluate(config):
             "part": config.part,
             "faces": len(manifest),
             "left_out": left_out,
-            "seen": seen.value_counts().to_dict(),
-            "scores": {row.score: row.value for row in table.itertuples()},
+            "seen": seen.value_counts().to_dict() if len(seen) == len(rows) else None,
+            "scores": {
+                row.score: None if np.isnan(row.value) else row.value
+                for row in table.itertuples()
+            },
         }
         (folder / "scores.json").write_text(json.dumps(facts, indent=2))
         sections = _sections(
@@ -178,6 +183,11 @@ def _groups(config, rows, describe):
         column: by_groups(describe.task, describe.names, joined, column)
         for column in columns
     }
+
+
+def _markdown(frame):
+    shown = _percent(frame).astype(object).where(frame.notna(), None)
+    return shown.to_markdown(index=False, floatfmt=".1f", missingval="-")
 
 
 def _percent(frame):

@@ -72,10 +72,12 @@ def of_action_units(truth, probs, decisions, names, seed=0):
         present, F1 with low and high, AUC, and ICC(3,1) where some intensity is between
         0 and 1). What is not defined is NaN, and left out of means.
     """
-    draws = np.random.default_rng(seed).integers(0, len(truth), (_DRAWS, len(truth)))
-    draws = np.concatenate([np.arange(len(truth))[None], draws])
     known, present = truth >= 0, truth >= 0.5
-    f1 = np.array([_f1(known[d], present[d], decisions[d]) for d in draws])
+    dice, count, f1 = np.random.default_rng(seed), len(truth), []
+    for draw in range(1 + _DRAWS):  # one at a time: all would be gigabytes
+        rows = dice.integers(0, count, count) if draw else slice(None)
+        f1.append(_f1(known[rows], present[rows], decisions[rows]))
+    f1 = np.array(f1)
     rows = []
     for m, name in enumerate(names):
         value, low, high = _with_interval(f1[:, m])

@@ -63,7 +63,7 @@ def convert(data_set, source, out, output="files"):
 
     print(data_set.notice)
     print(f"This importer was tested on {data_set.tested_on}.")
-    with new_folder(out) as folder:
+    with new_folder(out, durable=False) as folder:
         unpacked = folder / "files"
         files = opened(source, unpacked, data_set.file_endings)
         with _place(output, folder, data_set.images or files) as place:
