@@ -143,7 +143,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "sha256": _digests(aside),
             }
             (aside / _ABOUT).write_text(json.dumps(about))
-        for other in _places(self.folder)[_KEPT:]:
+        for other in checkpoints(self.folder)[_KEPT:]:
             shutil.rmtree(other)
 
 
@@ -160,7 +160,7 @@ def last_checkpoint(folder: PathLike) -> Any:
     True
     """
     newest = None
-    for place in _places(pathlib.Path(folder)):
+    for place in checkpoints(folder):
         try:
             _whole(place)
         except ValueError as error:
@@ -174,8 +174,13 @@ def last_checkpoint(folder: PathLike) -> Any:
     return None
 
 
-def _places(folder):
-    """The checkpoints in a folder, the newest first."""
+def checkpoints(folder: PathLike) -> list:
+    """Paths of the checkpoints in a folder, whole or not, the newest first.
+
+    >>> checkpoints("run/checkpoints")
+    []
+    """
+    folder = pathlib.Path(folder)
     places = folder.iterdir() if folder.is_dir() else ()
     return sorted((p for p in places if _NAME.fullmatch(p.name)), reverse=True)
 

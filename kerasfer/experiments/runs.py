@@ -108,9 +108,9 @@ def write_config(folder, config):
 
 
 def _is_begun(folder):
-    from kerasfer.callbacks.checkpoint import last_checkpoint
+    from kerasfer.callbacks.checkpoint import checkpoints
 
-    return last_checkpoint(RunFolder(folder).checkpoints) is not None
+    return bool(checkpoints(RunFolder(folder).checkpoints))
 
 
 def _resumed(run, written):
