@@ -46,7 +46,7 @@ def compare(folders, reference=None, page=None):
     for note in notes:
         print(f"\nwarning: {note}")
     if page is not None:
-        write_comparison(page, compared, reference)
+        _write_page(page, compared, reference, tables, notes)
         print(f"\nPage: {page}")
 
 
@@ -61,6 +61,11 @@ def write_comparison(page, compared, reference=None):
     methods = list(dict.fromkeys(one.method for one in compared))
     reference = _reference(methods, reference)
     tables, notes = tables_of(compared, reference), [*_notes(compared, methods)]
+    _write_page(page, compared, reference, tables, notes)
+
+
+def _write_page(page, compared, reference, tables, notes):
+    methods = list(dict.fromkeys(one.method for one in compared))
     sections = [_numbers(tables, notes), *_pictures(compared, methods)]
     write_page(page, ", ".join(methods), f"held against {reference}", sections)
 
