@@ -1,12 +1,12 @@
 """The classifier: a functional model, image to embedding, logits, probabilities."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
-from kerasfer.backbones import BACKBONES
+from kerasfer.backbones import backbone_by_name
 from kerasfer.layers import ImageNormalization, UnitLength
 from kerasfer.training.copies import copy_of, is_functional
 from kerasfer.types import Classifier
@@ -15,7 +15,7 @@ _ACTIVATIONS = ("softmax", "sigmoid")
 
 
 def build_classifier(
-    backbone: str | Classifier,
+    backbone: str | Classifier | Callable[..., Classifier],
     input_shape: Sequence[int],
     num_classes: int,
     normalization: str = "unit",
@@ -40,10 +40,11 @@ def build_classifier(
     Args:
         backbone: a name in `kerasfer.backbones.BACKBONES` ("compact",
             "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16",
-            "dlib_resnet"), or any
-            Keras model from normalised images to a feature map (batch, h, w, width) or
-            to pooled features (batch, width); also of a class of its own, where Keras
-            can copy that (`get_config`).
+            "dlib_resnet"); "keras:" and a name in `keras.applications`; a function of
+            `input_shape` that builds a Keras model; or such a model, from normalised
+            images to a feature map (batch, h, w, width) or to pooled features (batch,
+            width), also of a class of its own, where Keras can copy that
+            (`get_config`).
         input_shape: (height, width, channels), channels 1 or 3.
         num_classes: expressions, or action units with `activation="sigmoid"`.
         normalization: "unit", "imagenet", "caffe", "vgg_face", "dlib", "per_plane" or
@@ -81,7 +82,7 @@ def build_classifier(
     # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
     images = keras.Input(input_shape, dtype="float32", name="image")
     x = ImageNormalization(normalization, name="normalization")(images)
-    is_given = isinstance(backbone, keras.Model)
+    is_given = not isinstance(backbone, str)
     backbone = _backbone(backbone, input_shape)
     _warn_of_two_scalings(backbone, normalization)
     if not is_functional(backbone) and (weight_penalty or synchronized_batch_norm):
@@ -143,7 +144,7 @@ def _warn_of_two_scalings(backbone, normalization):
 
 
 def build_separate_classifiers(
-    backbone: str | Classifier,
+    backbone: str | Callable[..., Classifier],
     input_shape: Sequence[int],
     num_outputs: int,
     **options: Any,
@@ -155,7 +156,8 @@ def build_separate_classifiers(
     Under a loss that is a mean over units, their gradients do not mix.
 
     Args:
-        backbone: a name, as for `build_classifier`; each unit gets a new one.
+        backbone: a name or a function, as for `build_classifier`; each unit gets a new
+            one.
         input_shape, options: as for `build_classifier`.
         num_outputs: action units.
 
@@ -184,13 +186,15 @@ def build_separate_classifiers(
 
 
 def _backbone(backbone, input_shape):
-    if isinstance(backbone, keras.Model):
-        if is_functional(backbone) and not backbone.built:  # a Sequential
-            backbone.build((None, *input_shape))
-        return backbone
-    if backbone not in BACKBONES:
+    if isinstance(backbone, str):
+        return backbone_by_name(backbone)(input_shape)
+    if not isinstance(backbone, keras.Model) and callable(backbone):
+        backbone = backbone(input_shape)
+    if not isinstance(backbone, keras.Model):
         raise ValueError(
-            f"Unknown backbone {backbone!r}. Expected one of {', '.join(BACKBONES)}, "
-            "or a Keras model."
+            "Expected `backbone` to be a name, a Keras model, or a function of "
+            f"(height, width, channels) that gives one. Received: {backbone!r}."
         )
-    return BACKBONES[backbone](input_shape)
+    if is_functional(backbone) and not backbone.built:  # a Sequential
+        backbone.build((None, *input_shape))
+    return backbone

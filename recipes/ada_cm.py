@@ -25,10 +25,11 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.labeled_loss import LabeledLoss
 from kerasfer.experiments.network import Network, build_classifier
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, frame_options
+from kerasfer.experiments.training import Training, expression_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Config:
         epochs=20,
         steps_per_epoch=800,
     )
+    labeled_loss: LabeledLoss = LabeledLoss()
     beside: tuple[Literal["supervised", "fixmatch", "hog", "linear_probe"], ...] = (
         "supervised",
     )
@@ -93,7 +95,7 @@ def train(config, method, run):
 
 
 def build_model(config, method, split):
-    schemes, options = kerasfer.schemes, frame_options(config.training)
+    schemes, options = kerasfer.schemes, expression_options(config, split)
     unit = config.unit_embedding and method == "ada_cm"
     shape = config.faces.image_shape
     classifier = build_classifier(

@@ -23,13 +23,19 @@ from typing import Literal
 
 import numpy as np
 
-from kerasfer.experiments.by_name import build_scheme, check_name, scheme_class
+from kerasfer.experiments.by_name import (
+    build_scheme,
+    check_name,
+    scheme_class,
+    short_names,
+)
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.flags import require_at_least
+from kerasfer.experiments.labeled_loss import LabeledLoss
 from kerasfer.experiments.network import Network, build_classifier
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, frame_options
+from kerasfer.experiments.training import Training, expression_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,15 +49,16 @@ class Config:
         epochs=20,
         steps_per_epoch=800,
     )
+    labeled_loss: LabeledLoss = LabeledLoss()
     output: Output = Output()
     scheme: tuple[str, ...] = ("fixmatch",)
     """Of supervised, pseudo_label, mean_teacher, mixmatch, remixmatch, uda, fixmatch,
-    flexmatch, freematch, softmatch, ada_cm, cpe, rul, mek, progressive_teacher; each
-    may have "+plugin"."""
+    flexmatch, freematch, softmatch, ada_cm, cpe, rul, mek, progressive_teacher; or your
+    own, path/to/file.py:NAME; each may have "+plugin"."""
     beside: tuple[Literal["hog", "linear_probe"], ...] = ()
     """Floors without training, on the same split for comparison."""
-    plugin: tuple[Literal["remop", "abc", "adsh", "inpl"], ...] = ()
-    """Plug-ins to add to each scheme."""
+    plugin: tuple[str, ...] = ()
+    """Plug-ins to add to each scheme: remop, abc, adsh, inpl, or your own."""
     preset: Literal["fer", "paper"] = "fer"
     """Settings of schemes that have two: for few faces, or the paper's own."""
 
@@ -79,14 +86,17 @@ class Config:
 
     def __post_init__(self):
         require_at_least(self, 1, "measured_faces")
-        for name in methods(self):
-            if name not in self.beside:
-                check_name(name)
+        for name in self.schemes.values():
+            check_name(name)
+
+    @property
+    def schemes(self):
+        """Row of the table -> scheme and plug-ins."""
+        return short_names("+".join([name, *self.plugin]) for name in self.scheme)
 
 
 def methods(config):
-    schemes = ["+".join([name, *config.plugin]) for name in config.scheme]
-    return [*config.beside, *schemes]
+    return [*config.beside, *config.schemes]
 
 
 def train(config, method, run):
@@ -99,6 +109,7 @@ def train(config, method, run):
 
 
 def build_model(config, method, split):
+    name = config.schemes[method]
     num_classes, labels = split.labeled.num_classes, split.labeled.labels
     counts = np.bincount(labels, minlength=num_classes)
     unit = config.unit_embedding and method.startswith("ada_cm")
@@ -106,9 +117,9 @@ def build_model(config, method, split):
     classifier = build_classifier(
         config.network, shape, num_classes, unit_embedding=unit
     )
-    options = frame_options(config.training)
+    options = expression_options(config, split)
     weight = config.unlabeled_weight
-    if weight is not None and "unlabeled" in scheme_class(method).loss_weights:
+    if weight is not None and "unlabeled" in scheme_class(name).loss_weights:
         options["loss_weights"] = {"unlabeled": weight}
     of_scheme = {
         "preset": config.preset,
@@ -128,7 +139,7 @@ def build_model(config, method, split):
         "similarity": config.similarity,
         "unlabeled_factor": 1.0,  # lambda_u is the same with and without ReMoP
     }
-    return build_scheme(method, classifier, of_scheme, of_plug_ins, **options)
+    return build_scheme(name, classifier, of_scheme, of_plug_ins, **options)
 
 
 def search_space(hp, config):

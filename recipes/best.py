@@ -21,11 +21,12 @@ from typing import Literal
 import kerasfer
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.flags import CropName, parse
+from kerasfer.experiments.labeled_loss import LabeledLoss
 from kerasfer.experiments.network import Network, build_classifier
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.runs import reported_errors, slug
-from kerasfer.experiments.training import Training, frame_options
+from kerasfer.experiments.training import Training, expression_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Config:
         ema_statistics=False,
         mixed_precision="bfloat16",
     )
+    labeled_loss: LabeledLoss = LabeledLoss()
     output: Output = Output()
     beside: tuple[Literal["hog", "linear_probe"], ...] = ()
     """Floors without training, on the same split for comparison."""
@@ -72,7 +74,7 @@ def build_model(config, method, split):
     classifier = build_classifier(
         config.network, config.faces.image_shape, split.labeled.num_classes
     )
-    return kerasfer.schemes.Supervised(classifier, **frame_options(config.training))
+    return kerasfer.schemes.Supervised(classifier, **expression_options(config, split))
 
 
 def export(config, run):

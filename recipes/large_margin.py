@@ -20,11 +20,12 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.labeled_loss import LabeledLoss
 from kerasfer.experiments.margin import Margin, config_for, scheme_options, search_space
 from kerasfer.experiments.network import Network, build_classifier
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, frame_options
+from kerasfer.experiments.training import Training, expression_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Config:
     faces: Faces = Faces()
     network: Network = Network()
     training: Training = Training()
+    labeled_loss: LabeledLoss = LabeledLoss()
     margin: Margin = Margin()
     output: Output = Output()
     beside: tuple[Literal["supervised", "hog", "linear_probe"], ...] = ("supervised",)
@@ -50,7 +52,7 @@ def build_model(config, method, split):
     classifier = build_classifier(
         config.network, config.faces.image_shape, split.labeled.num_classes
     )
-    options = frame_options(config.training)
+    options = expression_options(config, split)
     if method == "supervised":
         return kerasfer.schemes.Supervised(classifier, **options)
     return kerasfer.schemes.LargeMargin(

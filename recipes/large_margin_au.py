@@ -63,7 +63,7 @@ def train(config, method, run):
 def build_model(config, method, split):
     names = split.labeled.au_names
     options = {
-        **frame_options(config.training),
+        **frame_options(config),
         "supervised_loss": supervised_loss(config),
         "loss_weights": {"supervised": config.margin.supervised_weight},
     }

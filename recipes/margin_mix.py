@@ -16,10 +16,11 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.labeled_loss import LabeledLoss
 from kerasfer.experiments.network import Network, build_classifier
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, frame_options
+from kerasfer.experiments.training import Training, expression_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Config:
     faces: Faces = Faces()
     network: Network = Network()
     training: Training = Training()
+    labeled_loss: LabeledLoss = LabeledLoss()
     beside: tuple[
         Literal["supervised", "mixmatch", "fixmatch", "hog", "linear_probe"], ...
     ] = ("supervised", "mixmatch")
@@ -75,7 +77,7 @@ def train(config, method, run):
 
 def build_model(config, method, split):
     num_classes = split.labeled.num_classes
-    schemes, options = kerasfer.schemes, frame_options(config.training)
+    schemes, options = kerasfer.schemes, expression_options(config, split)
     classifier = build_classifier(config.network, config.faces.image_shape, num_classes)
     if method == "supervised":
         return schemes.Supervised(classifier, **options)

@@ -113,7 +113,7 @@ def build_model(config, method, split):
     classifier = build_classifier(
         config.network, config.faces.image_shape, split.labeled.num_classes
     )
-    return kerasfer.schemes.Supervised(classifier, **frame_options(config.training))
+    return kerasfer.schemes.Supervised(classifier, **frame_options(config))
 
 
 def started(config, method, split):

@@ -28,10 +28,11 @@ from typing import Literal
 
 from kerasfer.experiments.by_name import build_scheme
 from kerasfer.experiments.data import Faces
+from kerasfer.experiments.labeled_loss import LabeledLoss
 from kerasfer.experiments.network import Network, build_classifier
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
-from kerasfer.experiments.training import Training, frame_options
+from kerasfer.experiments.training import Training, expression_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Config:
         epochs=100,
         steps_per_epoch=1000,
     )
+    labeled_loss: LabeledLoss = LabeledLoss()
     base: tuple[Literal["supervised", "fixmatch", "ada_cm"], ...] = ("fixmatch",)
     """Schemes that ReMoP is added to."""
     beside: tuple[Literal["hog", "linear_probe"], ...] = ()
@@ -109,7 +111,7 @@ def build_model(config, method, split):
         weights["center"] = weights["unlabeled_center"] = config.center_weight
         weights["simplex"] = config.simplex_weight
     remop = {"num_classes": num_classes, "unlabeled_factor": 1.0, **vars(config.remop)}
-    options = {"loss_weights": weights, **frame_options(config.training)}
+    options = {"loss_weights": weights, **expression_options(config, split)}
     given = {"threshold": config.threshold}
     return build_scheme(method, classifier, given, remop, **options)
 

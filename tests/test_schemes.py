@@ -219,7 +219,7 @@ def data(**options):
 def test_losses_must_be_the_declared_ones():
     model = compiled(TwoLosses(dense_classifier()), run_eagerly=True)
     with pytest.raises(
-        ValueError, match="Expected losses supervised. Received: extra, supervised"
+        ValueError, match="Without a loss: none; without a weight: extra."
     ):
         model.fit(data(), steps_per_epoch=1, verbose=0)
 

@@ -6,7 +6,8 @@ import pytest
 SHOWN = [
     (
         "kerasfer.build_classifier",
-        "backbone: str | Classifier, input_shape: Sequence[int], num_classes: int",
+        "backbone: str | Classifier | Callable[..., Classifier], input_shape: "
+        "Sequence[int], num_classes: int",
     ),
     ("kerasfer.load", "path: PathLike, most_bytes: int=MOST_BYTES) -> "),
     ("kerasfer.schemes.AdaCM", "classifier: Classifier, convention: str="),

@@ -9,6 +9,8 @@ from .manifest import concatenate as concatenate
 from .manifest import for_action_units as for_action_units
 from .manifest import from_arrays as from_arrays
 from .manifest_file import read_manifest as read_manifest
+from .other_datasets import from_dataset as from_dataset
+from .other_datasets import from_hugging_face as from_hugging_face
 from .pipeline import evaluation_dataset as evaluation_dataset
 from .pipeline import training_dataset as training_dataset
 from .split_file import check_split as check_split

@@ -5,8 +5,9 @@ import threading
 
 import numpy as np
 
-from kerasfer.augment.views import VIEWS, WEAK_DICE, apply_weak
-from kerasfer.data.row_order import shards_of, shuffled
+from kerasfer.augment.own_view import view_functions
+from kerasfer.augment.views import VIEWS
+from kerasfer.data.row_order import balanced, shards_of, shuffled
 from kerasfer.vision.images import cv2
 
 # Each has its own dice, so that asking for one more leaves the others as they were.
@@ -46,17 +47,19 @@ class TrainingBatches:
 
     def __init__(
         self, labeled, unlabeled, views, batch_size, unlabeled_ratio, seed,
-        image_shape, mixup_alpha, pad, shard=(0, 1),
+        image_shape, mixup_alpha, pad, shard=(0, 1), weak=None, strong=None,
+        sampler="shuffled",
     ):  # fmt: skip
         self._arguments = (
             labeled, unlabeled, views, batch_size, unlabeled_ratio, seed,
-            image_shape, mixup_alpha, pad, shard,
+            image_shape, mixup_alpha, pad, shard, weak, strong, sampler,
         )  # fmt: skip
         self.labeled, self.unlabeled, self.views = labeled, unlabeled, tuple(views)
         self.batch_size = batch_size
         self.unlabeled_size = batch_size * unlabeled_ratio
         self.seed, self.image_shape, self.pad = seed, tuple(image_shape), pad
-        self.mixup_alpha, self.shard = mixup_alpha, shard
+        self.mixup_alpha, self.shard, self.sampler = mixup_alpha, shard, sampler
+        self._views = view_functions(weak, strong)
         # Of each set two passes: calls run side by side where one ends.
         self._orders = {
             stream: functools.lru_cache(maxsize=2)(
@@ -108,7 +111,7 @@ class TrainingBatches:
         is given."""
         step, memory = int(step), memory or {}
         rows = self._rows("labeled_order", len(self.labeled), self.batch_size, step)
-        weak = {"image": (apply_weak, WEAK_DICE)}
+        weak = {"image": self._views["image"]}
         batch = {
             **self._images(self.labeled, rows, weak, step, memory),
             "label": self.labeled.targets[rows],
@@ -118,7 +121,7 @@ class TrainingBatches:
         else:
             size = self.unlabeled_size
             rows = self._rows("unlabeled_order", len(self.unlabeled), size, step)
-            views = {view: VIEWS[view] for view in self.views if view in VIEWS}
+            views = {view: self._views[view] for view in self.views if view in VIEWS}
             batch |= self._images(self.unlabeled, rows, views, step, memory)
         for entry in self.views:
             if entry not in VIEWS:
@@ -177,7 +180,10 @@ class TrainingBatches:
     def _shuffled(self, stream, num_rows, shards, number):
         # A fourth word keeps the order of a pass apart from the dice of a step.
         words = [self.seed, _STREAMS[stream], number, 1]
-        return shuffled(np.random.default_rng(words), num_rows, shards)
+        dice = np.random.default_rng(words)
+        if stream == "labeled_order" and self.sampler == "balanced":
+            return balanced(dice, self.labeled.labels)
+        return shuffled(dice, num_rows, shards)
 
     def _dice(self, stream, step):
         return np.random.default_rng([self.seed, _STREAMS[stream], step])

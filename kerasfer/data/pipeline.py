@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerasfer.augment.own_view import check_view
 from kerasfer.augment.views import PAD
 from kerasfer.data.batches import KNOWN_VIEWS, LABELED_VIEWS, TrainingBatches
 from kerasfer.data.manifest import Manifest
@@ -32,6 +33,9 @@ def training_dataset(
     pad: float = PAD,
     shard: Sequence[int] = (0, 1),
     workers: int = 0,
+    weak: Any = None,
+    strong: Any = None,
+    sampler: str = "shuffled",
 ) -> Dataset:
     """Endless batches of labelled and unlabelled faces for `model.fit`.
 
@@ -71,19 +75,30 @@ def training_dataset(
         workers: processes that make the batches, each with a copy of the manifests (see
             `kerasfer.data.workers`). 0 makes them in threads of this one, of which
             several are hardly faster than one.
+        weak, strong: views of your own in the place of ours, functions (uint8 image,
+            seed) -> uint8 image or an albumentations `Compose`, see
+            `kerasfer.augment.OwnView`; "weak" is that of labelled faces too. They are
+            tried on the first labelled face.
+        sampler: order of labelled faces: "shuffled", each once a pass; or "balanced",
+            as many of each class in each pass, for imbalanced classes.
 
     Returns:
         a `tf.data.Dataset` of infinite cardinality.
 
     Raises:
-        ValueError: an empty manifest, an unknown view, an impossible number. An image
-            that cannot be read raises inside the pipeline when its batch is made.
+        ValueError: an empty manifest, an unknown view or sampler, an impossible number,
+            a view of your own that breaks its contract. An image that cannot be read
+            raises inside the pipeline when its batch is made.
 
     >>> data = training_dataset(split.labeled, split.unlabeled,
     ...                         views=model.all_views, batch_size=32)  # doctest: +SKIP
     """
     _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
     _check_shares(shard, batch_size, workers)
+    _check_sampler(sampler, labeled)
+    for name, view in (("weak", weak), ("strong", strong)):
+        if view is not None:
+            check_view(view, labeled.image(0), name)
     batches = TrainingBatches(
         labeled,
         unlabeled if _unlabeled_views(views) else None,
@@ -95,6 +110,9 @@ def training_dataset(
         mixup_alpha,
         pad,
         shard,
+        weak,
+        strong,
+        sampler,
     )
     make: Any = Workers(batches, workers) if workers else batches
 
@@ -227,4 +245,16 @@ def _check_shares(shard, batch_size, workers):
             "`shard` must be (k, n) with 0 <= k < n and a `batch_size` that is a "
             f"multiple of n, the number of devices. Received: shard={tuple(shard)}, "
             f"batch_size={batch_size}."
+        )
+
+
+def _check_sampler(sampler, labeled):
+    if sampler not in ("shuffled", "balanced"):
+        raise ValueError(
+            f"`sampler` must be 'shuffled' or 'balanced'. Received: {sampler!r}."
+        )
+    if sampler == "balanced" and not labeled.class_names:
+        raise ValueError(
+            "sampler='balanced' needs faces with one class each. Received faces with "
+            "action units only."
         )

@@ -51,3 +51,33 @@ def shuffled(dice, num_rows, shards=None):
     keys = cells.astype(np.uint64) << np.uint64(32)
     keys |= dice.integers(2**32, size=num_rows, dtype=np.uint64)
     return np.argsort(keys, kind="stable").astype(np.int32)
+
+
+def balanced(dice, labels):
+    """As many rows as there are labels, in random order, with as many of each class.
+
+    Classes that are rarer come several times, each face of theirs once before any comes
+    again; of those that are more frequent, some faces are left out of this pass. What
+    does not divide goes to classes drawn at random.
+
+    Args:
+        dice: `numpy.random.Generator`.
+        labels: int (n,).
+
+    Returns:
+        int32 (n,).
+
+    >>> labels = np.array([0, 0, 0, 1])
+    >>> labels[balanced(np.random.default_rng(0), labels)].sum()  # two of class 1
+    2
+    """
+    classes = dice.permutation(np.unique(labels))
+    shares = np.full(len(classes), len(labels) // len(classes))
+    shares[: len(labels) % len(classes)] += 1
+    chosen = []
+    for k, share in zip(classes, shares, strict=True):
+        rows = np.flatnonzero(labels == k)
+        passes = -(-share // len(rows))
+        in_turn = [dice.permutation(rows) for _ in range(passes)]
+        chosen.append(np.concatenate(in_turn)[:share])
+    return dice.permutation(np.concatenate(chosen)).astype(np.int32)

@@ -1,8 +1,10 @@
-"""Schemes and plug-ins by their names on a command line, such as "fixmatch+abc"."""
+"""Schemes and plug-ins by their names on a command line, such as "fixmatch+abc", and
+those of a user's own, such as "mine.py:Consistency"."""
 
 import inspect
 
 import kerasfer
+from kerasfer.experiments.own_parts import is_own, name_of, own_part
 
 # Name -> class, by name: --help needs no TensorFlow.
 SCHEMES = {
@@ -25,13 +27,33 @@ SCHEMES = {
 PLUG_INS = {"remop": "ReMoP", "abc": "ABC", "adsh": "Adsh", "inpl": "InPL"}
 
 
+def short_names(names, flag="--scheme"):
+    """Short name, of a row of the table -> the name: "mine.py:Own+abc" is "Own+abc".
+
+    Raises:
+        ValueError: two have one short name.
+    """
+    short = {}
+    for name in dict.fromkeys(names):
+        row = "+".join(map(name_of, name.split("+")))
+        if row in short:
+            raise ValueError(
+                f"{flag}: two schemes are called {row}: {short[row]} and {name}. "
+                "Rename one."
+            )
+        short[row] = name
+    return short
+
+
 def check_name(name):
     """Raises a ValueError if a part of it is unknown, or a plug-in does not fit."""
     scheme, *plug_ins = name.split("+")
-    if scheme not in SCHEMES or not {*plug_ins} <= {*PLUG_INS}:
+    known = scheme in SCHEMES or is_own(scheme)
+    if not known or not all(p in PLUG_INS or is_own(p) for p in plug_ins):
         raise ValueError(
             f"--scheme: expected one of {', '.join(SCHEMES)}, with +"
-            f"{', +'.join(PLUG_INS)} if wanted. Received: {name}."
+            f"{', +'.join(PLUG_INS)} if wanted, or your own, path/to/file.py:NAME. "
+            f"Received: {name}."
         )
     for plug_in in plug_ins:
         kerasfer.training.check_fit(scheme_class(name), _plug_in(plug_in))
@@ -39,7 +61,10 @@ def check_name(name):
 
 def scheme_class(name):
     """The class of "fixmatch+abc"'s scheme."""
-    return getattr(kerasfer.schemes, SCHEMES[name.split("+")[0]])
+    scheme = name.split("+")[0]
+    if is_own(scheme):
+        return _own_class(scheme, "--scheme", kerasfer.training.SemiSupervisedModel)
+    return getattr(kerasfer.schemes, SCHEMES[scheme])
 
 
 def build_scheme(name, classifier, of_scheme, of_plug_ins, **options):
@@ -59,7 +84,19 @@ def build_scheme(name, classifier, of_scheme, of_plug_ins, **options):
 
 
 def _plug_in(name):
+    if is_own(name):
+        return _own_class(name, "--plugin", kerasfer.training.PlugIn)
     return getattr(kerasfer.plug_ins, PLUG_INS[name])
+
+
+def _own_class(text, flag, base):
+    part = own_part(text, flag)
+    if not (isinstance(part, type) and issubclass(part, base)):
+        raise ValueError(
+            f"{flag}: {text} must be a class derived from kerasfer.training."
+            f"{base.__name__}. Received: {part!r}."
+        )
+    return part
 
 
 def _accepted(part, given):

@@ -8,6 +8,7 @@ import numpy as np
 
 import kerasfer
 from kerasfer.experiments.flags import require_at_least, require_within
+from kerasfer.experiments.own_parts import ByReference, is_own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,13 @@ class Faces:
     """Side of the classifier's input in pixels."""
     pad: float = 0.1
     """Border of the weak view's random crop, as a fraction of the side."""
+    weak: str | None = None
+    """Weak view of your own, path/to/file.py:NAME: a function (uint8 image, seed) ->
+    uint8 image, or an albumentations Compose; None is ours."""
+    strong: str | None = None
+    """Strong view of your own, likewise."""
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    """Labelled faces: each once a pass, or as many of each class in each pass."""
     batch_size: int = 64
     """B, labelled faces a step."""
     unlabeled_ratio: int = 1
@@ -49,6 +57,13 @@ class Faces:
         require_at_least(self, 0, "data_workers")
         require_at_least(self, 100, "rendered_faces")
         require_within(self, 0, 0.5, "pad")
+        for name in ("weak", "strong"):
+            view = getattr(self, name)
+            if view is not None and not is_own(view):
+                raise ValueError(
+                    f"--{name}: expected path/to/file.py:NAME or module:NAME. "
+                    f"Received: {view}."
+                )
         if self.manifest is None and (self.unlabeled or self.split):
             raise ValueError("--unlabeled and --split need a --manifest.")
 
@@ -109,6 +124,11 @@ def build_training_data(
     import tensorflow as tf
 
     # Labels of unlabelled faces, where they are known: only metrics read them.
+    own = {
+        name: ByReference(text, f"--{name}")
+        for name in ("weak", "strong")
+        if (text := getattr(faces, name))
+    }
     audit = ("audit_label",) if {"weak", "strong"} & {*model.all_views} else ()
     return kerasfer.data.distributed_training_dataset(
         strategy or tf.distribute.get_strategy(),
@@ -122,7 +142,9 @@ def build_training_data(
         image_shape=faces.image_shape,
         pad=faces.pad,
         workers=faces.data_workers,
+        sampler=faces.sampler,
         then=then,
+        **own,
         **options,
     )
 

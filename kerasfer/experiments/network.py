@@ -6,8 +6,10 @@ from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.flags import require_above_0, require_within
+from kerasfer.experiments.own_parts import is_own, own_part
 
-BACKBONES = Literal[
+# Those of `kerasfer.backbones.BACKBONES`, by name: --help needs no TensorFlow.
+NAMES = (
     "compact",
     "wide_resnet_28_2",
     "resnet18",
@@ -15,23 +17,35 @@ BACKBONES = Literal[
     "alexnet",
     "vgg16",
     "dlib_resnet",
-]
+)
 _LOADABLE = ("resnet18", "resnet34", "vgg16", "dlib_resnet")
-_INSTALLED = pathlib.Path("dlib")
+_OF_KERAS = "keras:"
+_INSTALLED, _DOWNLOADED = pathlib.Path("dlib"), pathlib.Path("imagenet")
+NORMALIZATIONS = Literal[
+    "per_plane", "unit", "imagenet", "caffe", "vgg_face", "dlib", "none"
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    backbone: BACKBONES = "compact"
-    """Backbone."""
+    backbone: str = "compact"
+    """compact, wide_resnet_28_2, resnet18, resnet34, alexnet, vgg16, dlib_resnet;
+    keras:NAME, of keras.applications, such as keras:EfficientNetB0; or your own,
+    path/to/file.py:NAME, a function of (height, width, channels) that gives a Keras
+    model."""
     backbone_weights: pathlib.Path | None = None
     """PyTorch checkpoint for a ResNet or VGG-16, e.g. resnet18_msceleb.pth; for
-    dlib_resnet "dlib" (requirements-faces.txt), or the path of its .dat file."""
-    normalization: Literal[
-        "per_plane", "unit", "imagenet", "caffe", "vgg_face", "dlib", "none"
-    ] = "per_plane"
-    """Of the pixels; imagenet for a pretrained ResNet, vgg_face for VGG-Face, dlib for
-    dlib_resnet."""
+    dlib_resnet "dlib" (requirements-faces.txt), or the path of its .dat file; for one
+    of Keras "imagenet", which downloads, or the path of its .weights.h5 file."""
+    normalization: NORMALIZATIONS | None = None
+    """Of the pixels; None is what the backbone expects, per_plane where it is trained
+    from scratch."""
+    freeze: tuple[str, ...] = ()
+    """Layers of the backbone that stay as they are, by patterns of their names, such as
+    conv1*; * is all of it."""
+    first_layer_rate: float = 1.0
+    """Learning rate of the first layer, over that of the last; between them by
+    depth."""
     dropout: float = 0.0
     """Rate before the last layer."""
     weight_penalty: Literal["none", "l1", "l2"] = "none"
@@ -44,34 +58,69 @@ class Network:
     def __post_init__(self):
         require_above_0(self, "penalty_strength")
         require_within(self, 0, 0.999999, "dropout")
-        if self.backbone == "dlib_resnet" and self.normalization != "dlib":
+        require_within(self, 1e-6, 1, "first_layer_rate")
+        if self.backbone == "dlib_resnet" and self.normalization not in (None, "dlib"):
             raise ValueError(
                 "--backbone dlib_resnet needs --normalization dlib. Received: "
                 f"{self.normalization}."
             )
-        if self.backbone_weights and self.backbone not in _LOADABLE:
+        of_keras = self.backbone.startswith(_OF_KERAS)
+        if not (of_keras or is_own(self.backbone) or self.backbone in NAMES):
             raise ValueError(
-                f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}. "
-                f"Received: {self.backbone}."
+                f"--backbone: expected one of {', '.join(NAMES)}, keras:NAME, or "
+                f"path/to/file.py:NAME. Received: {self.backbone}."
             )
+        if self.backbone_weights and not (of_keras or self.backbone in _LOADABLE):
+            raise ValueError(
+                f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}, or "
+                f"keras:NAME. Received: {self.backbone}."
+            )
+
+    @property
+    def pixels(self):
+        """The normalisation, of the flag or as the backbone expects it."""
+        if self.normalization is not None:
+            return self.normalization
+        if is_own(self.backbone):
+            return "per_plane"
+        return kerasfer.backbones.backbone_by_name(self.backbone).normalization
 
 
 def build_classifier(network, image_shape, num_classes, **options):
-    backbone = network.backbone
-    if network.backbone_weights:
-        backbone = kerasfer.backbones.BACKBONES[backbone](image_shape)
-        _load(network, backbone)
     return kerasfer.build_classifier(
-        backbone, image_shape, num_classes, **classifier_options(network), **options
+        _built(network, image_shape),
+        image_shape,
+        num_classes,
+        **classifier_options(network),
+        **options,
     )
 
 
-def _load(network, backbone):
-    path = network.backbone_weights
-    if network.backbone == "dlib_resnet":
-        kerasfer.backbones.load_dlib(backbone, None if path == _INSTALLED else path)
+def backbone_builder(network):
+    """A function of (height, width, channels) that builds the backbone, its weights
+    not loaded."""
+    if is_own(network.backbone):
+        return own_part(network.backbone, "--backbone")
+    return kerasfer.backbones.backbone_by_name(network.backbone)
+
+
+def _built(network, image_shape):
+    build, path = backbone_builder(network), network.backbone_weights
+    if path is None:
+        backbone = build(image_shape)
+    elif build.weights == "keras":
+        weights = "imagenet" if path == _DOWNLOADED else str(path)
+        backbone = build(image_shape, weights=weights)
     else:
-        kerasfer.backbones.load_pytorch(backbone, path)
+        backbone = build(image_shape)
+        if build.weights == "dlib":
+            path = None if path == _INSTALLED else path
+            kerasfer.backbones.load_dlib(backbone, path)
+        else:
+            kerasfer.backbones.load_pytorch(backbone, path)
+    if network.freeze:
+        kerasfer.backbones.freeze(backbone, network.freeze)
+    return backbone
 
 
 def estimate_statistics(network, model, some_faces):
@@ -97,7 +146,7 @@ def estimate_statistics(network, model, some_faces):
 def classifier_options(network):
     """Keywords that every classifier takes."""
     return {
-        "normalization": network.normalization,
+        "normalization": network.pixels,
         "dropout": network.dropout,
         "weight_penalty": _penalty(network),
         "synchronized_batch_norm": network.sync_batch_norm,

@@ -12,6 +12,8 @@ from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.flags import parse
 from kerasfer.experiments.floors import FLOORS, run_floor
 from kerasfer.experiments.folds import per_fold
+from kerasfer.experiments.network import backbone_builder
+from kerasfer.experiments.own_parts import hashes_of, name_of
 from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import column_of, reported_errors, slug
@@ -22,6 +24,8 @@ from kerasfer.experiments.train import run_training
 # Which runs there are and where, not how one is made.
 _ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
 _ELSEWHERE += ("data_workers",)
+# Flags that may name a part of the user's own.
+_MAY_BE_OWN = ("scheme", "plugin", "backbone", "loss", "weak", "strong")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Recipe:
         """
         import keras
 
+        backbone_builder(config.network)
         for method in dict.fromkeys(self.methods(config)):
             if method not in FLOORS:
                 self.build_model(_tiny(config), method, _tiny_split())
@@ -80,28 +85,51 @@ class Recipe:
     def run_one(self, config, method, seed, folder, task=None, read_test=True):
         """One training, a stage of a chain where there is one; its result."""
         if method in FLOORS:
-            settings = {"method": method, "seed": seed, **self.settings(config)}
+            settings = {"method": method, "seed": seed}
+            settings |= self.settings(config, method)
             return run_floor(config, settings, folder, task or self.task, read_test)
         config = self.config_of(config, method)
         return run_training(
             config,
-            {"method": method, "seed": seed, **self.settings(config)},
+            {"method": method, "seed": seed, **self.settings(config, method)},
             folder,
             self.train,
             task or self.task,
             read_test=read_test,
         )
 
-    def settings(self, config):
-        """How runs are made, as one flat dict of what YAML can hold."""
+    def settings(self, config, method=None):
+        """How runs are made, as one flat dict of what YAML can hold.
+
+        Args:
+            method: with the parts of the user's own that it has; None is with those
+                that all methods have.
+        """
         settings = dataclasses.asdict(config)
         for group in [n for n in settings if isinstance(settings[n], dict)]:
             settings.update(settings.pop(group))
-        return {
+        flags = {
             name: _written(value)
             for name, value in settings.items()
             if name not in (*_ELSEWHERE, *self.chooses)
         }
+        own = hashes_of(self.own_parts(config, method))
+        return {**flags, "own_parts": own} if own else flags
+
+    def own_parts(self, config, method=None):
+        """The values of flags that a run of a method hangs on, of which some may name
+        parts of the user's own."""
+        used = method.split("+") if method else ()
+        groups = [g for g in vars(config).values() if dataclasses.is_dataclass(g)]
+        parts = []
+        for group in (config, *groups):
+            for name in vars(group).keys() & {*_MAY_BE_OWN}:
+                value = getattr(group, name)
+                texts = value if isinstance(value, tuple) else (value or "",)
+                known = [part for text in texts for part in text.split("+")]
+                of_all = name not in self.chooses
+                parts += [part for part in known if of_all or name_of(part) in used]
+        return parts
 
     def main(self):
         """The main program: runs in `<out>/<recipe>/<data>_<protocol>/seed<k>/`."""
@@ -145,6 +173,7 @@ def _tiny(config):
         backbone="compact",
         backbone_weights=None,
         normalization="unit",
+        freeze=(),
     )
     faces = dataclasses.replace(config.faces, image_size=16)
     return dataclasses.replace(config, network=network, faces=faces)

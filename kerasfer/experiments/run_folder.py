@@ -21,6 +21,7 @@ class RunFolder:
     # --- what it is, written first
     config = _file("config.yaml", "All settings, `method` and `seed` among them.")
     env = _file("env.json", "Versions, machine, date, command.")
+    own_parts = _file("own_parts", "Folder of the user's files that made the run.")
     split = _file("split.csv", "The faces of each part, with hashes of their files.")
 
     # --- while it trains

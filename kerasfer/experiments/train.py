@@ -10,6 +10,7 @@ from kerasfer.experiments.devices import devices_of, lost_workers_reported
 from kerasfer.experiments.later_tests import tested_later
 from kerasfer.experiments.locking import opened
 from kerasfer.experiments.logging_callbacks import note_end, plain_warnings
+from kerasfer.experiments.own_parts import keep_copies
 from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.report.run import write_run_report
 from kerasfer.experiments.runs import column_of
@@ -38,6 +39,7 @@ def run_training(config, settings, folder, train, task, read_test=True):
                 kerasfer.data.check_split(split, run.files.split)
             print(f"{folder} is finished; its result is taken as it is.")
             return _tested_later(run, config, devices) if read_test else run.result
+        keep_copies(settings.get("own_parts", ()), run.files.own_parts)
         reports = config.output.report and devices.is_chief
         try:
             with plain_warnings(), lost_workers_reported():

@@ -82,14 +82,23 @@ def with_steps(training, num_labeled, batch_size):
     return dataclasses.replace(training, steps_per_epoch=steps)
 
 
-def frame_options(training):
-    """Keywords that every scheme takes."""
+def frame_options(config):
+    """Keywords that every scheme takes, of a recipe's config."""
+    training = config.training
     return {
         "ema_decay": training.ema_decay,
         "ema_warmup": training.ema_warmup,
         "ema_statistics": training.ema_statistics,
         "weak_training": training.weak_training,
+        "first_layer_rate": config.network.first_layer_rate,
     }
+
+
+def expression_options(config, split):
+    """Keywords that every scheme on expressions takes, the loss on labelled faces among
+    them."""
+    loss = config.labeled_loss.build(split.labeled)
+    return {**frame_options(config), "supervised_loss": loss}
 
 
 def compile_model(model, training, metrics):

@@ -1,8 +1,16 @@
 """Losses as pure functions: unreduced, (batch,), and the means that reduce them."""
 
 from kerasfer.losses.action_units import action_unit_cross_entropy, action_unit_error
+from kerasfer.losses.by_name import SUPERVISED_LOSSES, supervised_loss
 from kerasfer.losses.contrastive import info_nce
 from kerasfer.losses.cross_entropy import cross_entropy, probability_error
+from kerasfer.losses.few_and_noisy import (
+    class_balanced_cross_entropy,
+    focal_loss,
+    generalized_cross_entropy,
+    logit_adjusted_cross_entropy,
+    smoothed_cross_entropy,
+)
 from kerasfer.losses.margin import (
     center_loss,
     island_loss,
@@ -14,17 +22,24 @@ from kerasfer.losses.reductions import batch_mean, masked_mean
 from kerasfer.losses.simplex import simplex_etf_penalty
 
 __all__ = [
+    "SUPERVISED_LOSSES",
     "action_unit_cross_entropy",
     "action_unit_error",
     "batch_mean",
     "center_loss",
+    "class_balanced_cross_entropy",
     "cross_entropy",
+    "focal_loss",
+    "generalized_cross_entropy",
     "info_nce",
     "island_loss",
     "island_penalty",
     "large_margin_loss",
+    "logit_adjusted_cross_entropy",
     "masked_mean",
     "probability_error",
     "simplex_etf_penalty",
+    "smoothed_cross_entropy",
+    "supervised_loss",
     "unit_distances",
 ]

@@ -9,6 +9,7 @@ from kerasfer.metrics.expressions import (
     PredictionScores,
     UnloggedConfusionMatrix,
 )
+from kerasfer.metrics.on_classes import on_classes
 from kerasfer.metrics.pseudo_labels import PseudoLabelQuality, confidence_edges
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "UnloggedConfusionMatrix",
     "confidence_edges",
     "fitted_thresholds",
+    "on_classes",
     "rarely_present",
     "result_names",
 ]

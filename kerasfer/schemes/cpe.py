@@ -77,6 +77,11 @@ class CPE(SemiSupervisedModel):
         counts = checked_counts(class_counts, classifier)
         super().__init__(with_experts(classifier), **kwargs)
         require_at_least(0, threshold=threshold)
+        if self.loss_function is not cross_entropy:
+            raise ValueError(
+                "CPE's experts have losses of their own; `supervised_loss` would not "
+                "be used. Leave it out."
+            )
         self.threshold = threshold
         shares = np.maximum(counts / counts.sum(), 1e-6)
         self.shifts = np.outer(adjustments, np.log(shares)).astype("float32")

@@ -80,11 +80,5 @@ def check_targets(dataset, num_outputs):
 
 
 def unpacked(data):
-    """Inputs and labels of a batch; sample weights are refused."""
-    inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if sample_weight is not None:
-        raise ValueError(
-            "A scheme takes no sample weights: they would not reach its losses. Weigh "
-            "the faces in a `supervised_loss` of your own."
-        )
-    return inputs, labels
+    """Inputs, labels and sample weights, None where there are none, of a batch."""
+    return keras.utils.unpack_x_y_sample_weight(data)

@@ -1,7 +1,7 @@
 """The frame that every scheme shares."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from kerasfer._compat import add_state, scale_loss, unscale_gradients
 from kerasfer.augment.views import VIEWS, WEAK_VIEWS
-from kerasfer.losses import cross_entropy
+from kerasfer.losses import supervised_loss as loss_of
 from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import (
     PseudoLabelQuality,
     UnloggedConfusionMatrix,
+    on_classes,
     result_names,
 )
 from kerasfer.schedules import averaging_decay
@@ -30,11 +31,14 @@ from kerasfer.training.checks import (
 from kerasfer.training.copies import copy_of
 from kerasfer.training.epoch_update import EpochUpdate
 from kerasfer.training.fit import CLASSES, check_fit
+from kerasfer.training.layer_rates import LayerRates
+from kerasfer.training.mistakes import Entries, check_losses, check_step
 from kerasfer.training.non_finite import StopOnNonFiniteLoss
 from kerasfer.training.overflow import all_finite, restore_unless, statistics_of
 from kerasfer.training.own_outputs import confidences, own_outputs, predictions
 from kerasfer.training.read_order import reads_before_writes
 from kerasfer.training.replicas import ReplicatedModel
+from kerasfer.training.sample_weights import SampleWeights
 from kerasfer.training.step import Pseudo, Step
 from kerasfer.types import Classifier, Dataset, Tensor
 
@@ -73,7 +77,8 @@ class SemiSupervisedModel(ReplicatedModel):
         plug_ins: sequence of `PlugIn`.
         loss_weights: name -> weight, changes some of the scheme's.
         preset_weights: those of a scheme's preset, in place of the class's.
-        supervised_loss: unreduced function (labels, outputs) -> (batch,).
+        supervised_loss: unreduced function (labels, outputs) -> (batch,), a
+            `keras.losses.Loss`, or a name, see `kerasfer.losses.supervised_loss`.
         ema_decay: of the averaged copy, in [0, 1); 0 keeps no copy.
         ema_warmup: whether the decay starts at min(ema_decay, (1 + t) / (10 + t)), so
             that the copy leaves its start; the papers' codes do without.
@@ -83,6 +88,9 @@ class SemiSupervisedModel(ReplicatedModel):
         weak_training: whether the weak views of unlabelled faces are forwarded in
             training mode, with dropout and batch statistics, moving the running ones
             (as Ada-CM and ReMoP do); else in inference mode, which moves nothing.
+        first_layer_rate: of the classifier's first layer, over the learning rate, in
+            (0, 1]; layers between it and the last have rates between. For pretrained
+            networks, on one device.
         num_pseudo_classes: of pseudo-labels; None is the classifier's.
 
     Raises:
@@ -112,11 +120,12 @@ class SemiSupervisedModel(ReplicatedModel):
         plug_ins: Sequence[Any] = (),
         loss_weights: dict[str, float] | None = None,
         preset_weights: dict[str, float] | None = None,
-        supervised_loss: Callable[..., Tensor] = cross_entropy,
+        supervised_loss: Any = "cross_entropy",
         ema_decay: float = 0.999,
         ema_warmup: bool = True,
         ema_statistics: bool = True,
         weak_training: bool = True,
+        first_layer_rate: float = 1.0,
         num_pseudo_classes: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -128,7 +137,9 @@ class SemiSupervisedModel(ReplicatedModel):
         for plug_in in plug_ins:
             classifier = plug_in.attach(classifier)
         self.classifier, self.plug_ins = classifier, list(plug_ins)
-        self.supervised_loss, self.weak_training = supervised_loss, weak_training
+        self.loss_function, self.weak_training = loss_of(supervised_loss), weak_training
+        self.sample_weights = SampleWeights()
+        self.layer_rates = LayerRates(classifier, first_layer_rate)
         self.ema_decay, self.ema_warmup = ema_decay, ema_warmup
         self.ema_classifier: Any = copy_of(classifier) if ema_decay else None
         self.not_averaged = {id(v) for p in plug_ins for v in p.not_averaged}
@@ -186,6 +197,17 @@ class SemiSupervisedModel(ReplicatedModel):
     # --- what a scheme uses -----------------------------------------------------------
 
     # The scheme gets its own `probs`, also where a plug-in predicts by other ones.
+
+    def supervised_loss(self, labels: Tensor, outputs: dict[str, Tensor]) -> Tensor:
+        """The supervised loss (batch,) of labelled faces, times their weights where
+        `fit` was given some.
+
+        Args:
+            labels: the step's, or rows made of them.
+            outputs: of the classifier on these faces.
+        """
+        losses = self.loss_function(labels, outputs)
+        return self.sample_weights.applied(labels, losses, type(self).__name__)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Outputs of the classifier in training mode."""
@@ -289,6 +311,9 @@ class SemiSupervisedModel(ReplicatedModel):
     ) -> None:
         """As `keras.Model.compile`, without a loss.
 
+        Metrics that want a column a class, such as `keras.metrics.F1Score`, `AUC` and
+        `TopKCategoricalAccuracy`, are given one, where labels are class indices.
+
         Raises:
             ValueError: `loss` is given; the scheme's losses are its own, the supervised
                 one is the constructor's `supervised_loss`.
@@ -299,7 +324,10 @@ class SemiSupervisedModel(ReplicatedModel):
                 "supervised one, give `supervised_loss` to the constructor."
             )
         super().compile(
-            optimizer=optimizer, metrics=metrics, jit_compile=jit_compile, **kwargs
+            optimizer=optimizer,
+            metrics=[on_classes(metric) for metric in metrics or ()],
+            jit_compile=jit_compile,
+            **kwargs,
         )
 
     def fit(
@@ -324,6 +352,7 @@ class SemiSupervisedModel(ReplicatedModel):
                 cannot share evenly, whose means would not be those of one device.
         """
         check_shares(x, self.distribute_strategy.num_replicas_in_sync)
+        self.layer_rates.check(self.distribute_strategy.num_replicas_in_sync)
         check_targets(x, self.classifier.output["probs"].shape[-1])
         steps = steps_per_epoch or length_of(x)
         callbacks = list(callbacks or ())
@@ -371,10 +400,14 @@ class SemiSupervisedModel(ReplicatedModel):
         return classifier(images, training=training)["probs"]
 
     def train_step(self, data: Any) -> dict:
-        batch, labels = unpacked(data)
+        batch, labels, weights = unpacked(data)
         statistics = statistics_of(self.classifier, self.ema_classifier)
-        with tf.GradientTape() as tape:
-            step = self._whole_step(batch, labels)
+        name = type(self).__name__
+        with (
+            tf.GradientTape() as tape,
+            self.sample_weights.of(labels, weights, name),
+        ):
+            step = self._whole_step(Entries(batch, name), labels)
             parts = self._loss_parts(step)
             total = tf.add_n(
                 [
@@ -388,7 +421,9 @@ class SemiSupervisedModel(ReplicatedModel):
         gradients = tape.gradient(scaled, variables)
         finite = all_finite(gradients)
         gradients = unscale_gradients(self.optimizer, gradients)
+        before = self.layer_rates.before()
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.layer_rates.scale_steps(before)
         restore_unless(finite, statistics)
         self._assign_updates(step, finite)
         self._update_average(finite)
@@ -398,34 +433,42 @@ class SemiSupervisedModel(ReplicatedModel):
             self.loss_trackers[name].update_state(value)
         unseen = self._observe(step, batch.get("audit_label"))
         probs = predictions(step.outputs["image"])
-        logs = self.compute_metrics(batch["image"], labels, probs, None)
+        logs = self.compute_metrics(batch["image"], labels, probs, weights)
         return _without(logs, unseen)
 
     def test_step(self, data: Any) -> dict:
-        images, labels = unpacked(data)
+        images, labels, weights = unpacked(data)
         outputs = self.inference_classifier(images, training=False)
         # Face by face: a last batch, or a replica's part of it, may have fewer.
-        self.loss_trackers["total"].update_state(self.supervised_loss(labels, outputs))
+        losses = self.loss_function(labels, outputs)
+        self.loss_trackers["total"].update_state(losses, weights)
         for plug_in in self.plug_ins:
             plug_in.observe_test(labels, outputs)
         if labels.shape.rank == 1:  # classes, not action units
             self.test_confusion.update_state(labels, outputs["probs"])
-        logs = self.compute_metrics(images, labels, outputs["probs"], None)
+        logs = self.compute_metrics(images, labels, outputs["probs"], weights)
         trackers = [t for name, t in self.loss_trackers.items() if name != "total"]
         of_training = [*trackers, self.pseudo_label_quality]
         of_training += [m for p in self.plug_ins for m in p.train_metrics]
         return _without(logs, result_names(of_training))
 
+    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Saves `inference_classifier`, as `ModelCheckpoint` asks for: what is shipped.
+
+        To go on training, use `save_weights`.
+        """
+        self.inference_classifier.save(filepath, overwrite=overwrite, **kwargs)
+
     def get_config(self) -> dict:
-        """Not there: what is saved of a scheme is its weights, and its classifier.
+        """Not there: a scheme is not saved whole, see `save`.
 
         Raises:
-            NotImplementedError: always, so that `model.save` cannot write a file that
-                nothing could load.
+            NotImplementedError: always, so that no other function of Keras can write a
+                file that nothing could load.
         """
         raise NotImplementedError(
             "A scheme is not saved whole. Use `model.save_weights(path)` to go on "
-            "training, `model.inference_classifier.save(path)` to keep the classifier."
+            "training, `model.save(path)` to keep the classifier."
         )
 
     # --- inner parts ------------------------------------------------------------------
@@ -433,6 +476,7 @@ class SemiSupervisedModel(ReplicatedModel):
     def _whole_step(self, batch, labels):
         """The scheme's step, with the views that plug-ins read beyond it."""
         step = self.scheme_step(batch, labels)
+        check_step(step, type(self).__name__)
         outputs = dict(step.outputs)
         for view in [view for plug_in in self.plug_ins for view in plug_in.views]:
             if view in VIEWS and view not in outputs:
@@ -465,11 +509,7 @@ class SemiSupervisedModel(ReplicatedModel):
             parts["penalty"] = tf.add_n(penalties)
         for plug_in in self.plug_ins:
             parts.update(plug_in.losses_of(step))
-        if parts.keys() != self.weights_of_losses.keys():
-            raise ValueError(
-                f"Expected losses {', '.join(sorted(self.weights_of_losses))}. "
-                f"Received: {', '.join(sorted(parts))}."
-            )
+        check_losses(parts, self.weights_of_losses, type(self).__name__)
         return parts
 
     def _assign_updates(self, step, finite):

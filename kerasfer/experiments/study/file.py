@@ -62,12 +62,12 @@ class Cell:
     def settings(self):
         """How the run is made."""
         config = self.recipe.config_of(self.config, self.row)
-        return self.recipe.settings(config)
+        return self.recipe.settings(config, self.row)
 
     def folder(self, out):
         """Of all its runs: one for equal settings, whatever study asks for them, and
         whatever other data sets it tests on."""
-        settings = {**self.recipe.settings(self.config), "test": []}
+        settings = {**self.recipe.settings(self.config, self.row), "test": []}
         text = json.dumps(settings, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return out / self.recipe.name / f"{slug(self.config.faces.name)}_{digest}"
@@ -194,7 +194,7 @@ class Study:
                 f"error: {self.name}, {method}: expected `row`, one of "
                 f"{', '.join(rows)}. Received: {row}."
             )
-        as_printed = recipe.settings(recipe.config_of(as_printed, row))
+        as_printed = recipe.settings(recipe.config_of(as_printed, row), row)
         self.published_values(setting, method)  # their form is checked before a run
         return Cell(setting, method, row, recipe, config, as_printed, metrics)
 

@@ -7,7 +7,8 @@ from kerasfer.safe_write import written_aside
 
 
 def report(search, tuner):
-    """Writes trials.csv and space.png, prints the best trials; gives the best values.
+    """Writes trials.csv, space.png and surface.png, prints the best trials; gives the
+    best values.
 
     Raises:
         ValueError: no trial ended with a score.
@@ -35,6 +36,7 @@ def report(search, tuner):
         )
     ranked = done.sort_values(search.objective, ascending=False)
     _draw_space(search, ranked)
+    _draw_surface(search, ranked)
     print(f"\n{ranked.head(10).to_markdown(index=False, floatfmt='.4g')}\n")
     print(f"{len(done)} of {len(table)} trials ended with a score. {search.folder}")
     best = ranked["trial"].iloc[0]
@@ -67,6 +69,41 @@ def _draw_space(search, ranked):
     grid[0, 0].legend()
     figure.suptitle(f"{search.method}: {len(ranked)} trials, validation faces")
     save_figure(figure, search.folder / "space.png")
+
+
+def _draw_surface(search, ranked):
+    """The objective over the plane of the two dimensions on which it hangs most, as in
+    figures on sensitivity; none where there are fewer."""
+    space = {d.name: d for d in search.space().space}
+    ranks = ranked[[*space]].rank()
+    if len(space) < 2 or len(ranked) < 2:
+        return
+    strength = ranks.corrwith(ranked[search.objective].rank()).abs().fillna(0)
+    across, up = (space[name] for name in strength.nlargest(2).index)
+    figure, grid = figure_of(1, 1, figsize=(5.6, 4), squeeze=False)
+    axes, values = grid[0, 0], ranked[search.objective]
+    x, y = ranked[across.name], ranked[up.name]
+    if _spans_a_plane(x, y):
+        axes.tricontourf(x, y, values, levels=8, alpha=0.6)
+    points = axes.scatter(x, y, c=values, edgecolors="black", linewidths=0.5)
+    axes.scatter(x.iloc[:1], y.iloc[:1], color="tab:red", marker="*", s=140)
+    for dimension, direction in ((across, "x"), (up, "y")):
+        getattr(axes, f"set_{direction}label")(dimension.name)
+        if getattr(dimension, "sampling", None) == "log":
+            getattr(axes, f"set_{direction}scale")("log")
+            axis = getattr(axes, f"{direction}axis")
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
+    axes.use_sticky_edges = False
+    axes.margins(0.08)
+    figure.colorbar(points, label=search.objective)
+    figure.suptitle(f"{search.method}: {len(ranked)} trials, validation faces")
+    save_figure(figure, search.folder / "surface.png")
+
+
+def _spans_a_plane(x, y):
+    """Whether points are enough, and not all on one line."""
+    return x.nunique() > 2 and y.nunique() > 2 and len(x) > 5
 
 
 def _show_range(axes, dimension):

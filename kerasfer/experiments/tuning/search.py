@@ -10,6 +10,7 @@ from kerasfer.experiments.devices import refuse_workers
 from kerasfer.experiments.flags import as_arguments, with_values
 from kerasfer.experiments.folds import per_fold
 from kerasfer.experiments.runs import slug
+from kerasfer.experiments.tuning.space import names_of, read_ranges, search_space
 from kerasfer.experiments.yaml_text import read_yaml
 from kerasfer.safe_write import written_aside
 
@@ -39,33 +40,47 @@ class Search:
         if len(per_fold(base)) > 1:
             raise ValueError("--protocol: a search is on one fold: add fold=N.")
         self.objective = base.training.monitor
+        self.ranges = config.ranges and read_ranges(config.ranges)
+        self._check_fields()
         name = f"{recipe.name}_{self.method}_{base.faces.name}"
         self.folder = config.out / "tune" / slug(name)
+
+    def _check_fields(self):
+        """Raises a ValueError if the recipe has no such field."""
+        for name, given in (self.ranges or {}).items():
+            value = given[0] if isinstance(given, list) else given["low"]
+            try:
+                with_values(self.base, {name: value})
+            except ValueError as error:
+                raise ValueError(f"--ranges {self.config.ranges}: {error}") from None
 
     def space(self):
         """Keras Tuner's hyperparameters of the search."""
         import keras_tuner
 
-        hp = keras_tuner.HyperParameters()
-        asked = _Chosen(hp, self.config.space)
-        self.recipe.search_space(asked, self.base)
-        unknown = set(self.config.space) - set(asked.names)
-        if unknown or not asked.names:
+        known = names_of(self.recipe, self.base, self.ranges)
+        unknown = set(self.config.space) - set(known)
+        if unknown or not known:
             raise ValueError(
-                f"--space: expected some of {', '.join(asked.names) or 'nothing'}, "
-                f"those of {self.recipe.name}. Received: "
-                f"{', '.join(sorted(unknown)) or 'nothing'}."
+                f"--space: expected some of {', '.join(known) or 'nothing'}, those of "
+                f"{self.recipe.name}; --ranges FILE.yaml searches any other field. "
+                f"Received: {', '.join(sorted(unknown)) or 'nothing'}."
             )
+        hp = keras_tuner.HyperParameters()
+        self._asked(hp)
         return hp
 
     def values(self, hp):
         """Field -> value of a trial, with four digits: what is printed is trained."""
-        values = self.recipe.search_space(_Chosen(hp, self.config.space), self.base)
         return {
             name: float(f"{value:.4g}") if isinstance(value, float) else value
-            for name, value in values.items()
+            for name, value in self._asked(hp).items()
             if value is not None
         }
+
+    def _asked(self, hp):
+        names = self.config.space
+        return search_space(self.recipe, hp, self.base, names, self.ranges)
 
     def flags(self, hp):
         """The values as command-line words of the recipe."""
@@ -122,7 +137,7 @@ class Search:
             "seed": self.config.seed,
             "seeds": list(self.base.output.seeds),
             "space": [hp.get_config() for hp in self.space().space],
-            **self.recipe.settings(self.base),
+            **self.recipe.settings(self.base, self.method),
         }
         settings = json.loads(json.dumps(settings))
         path = self.folder / "search.yaml"
@@ -143,22 +158,6 @@ class Search:
         self.folder.mkdir(parents=True, exist_ok=True)
         with written_aside(path) as aside:
             aside.write_text(yaml.safe_dump(settings, sort_keys=False))
-
-
-class _Chosen:
-    """Hyperparameters of which some names are asked for; the others are None."""
-
-    def __init__(self, hp, names):
-        self.hp, self.chosen, self.names = hp, names, []
-
-    def __getattr__(self, kind):
-        def ask(name, *arguments, **options):
-            self.names.append(name)
-            if self.chosen and name not in self.chosen:
-                return None
-            return getattr(self.hp, kind)(name, *arguments, **options)
-
-        return ask
 
 
 def _tuner(search):

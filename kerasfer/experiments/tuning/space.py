@@ -1,0 +1,110 @@
+"""What is searched: a recipe's own space, or ranges of a YAML file."""
+
+import pathlib
+
+import yaml
+
+from kerasfer.experiments.yaml_text import read_yaml
+
+_KEYS = {"low", "high", "log"}
+
+
+def search_space(recipe, hp, config, names=(), ranges=None):
+    """Name of a field -> value to try; None of one that is not searched.
+
+    Args:
+        recipe: a `Recipe`.
+        hp: Keras Tuner's hyperparameters.
+        config: the recipe's.
+        names: only these of the space; empty is all.
+        ranges: of `read_ranges`, in the place of the recipe's space.
+    """
+    if ranges is None:
+        return recipe.search_space(_Chosen(hp, names), config)
+    asked = _Chosen(hp, names)
+    return {name: _asked(asked, name, given) for name, given in ranges.items()}
+
+
+def names_of(recipe, config, ranges=None):
+    """Names of the whole space."""
+    import keras_tuner
+
+    return [d.name for d in _whole(recipe, config, ranges, keras_tuner)]
+
+
+def describe(recipe, config):
+    """Lines of text: each name of a recipe's space with its range."""
+    import keras_tuner
+
+    space = _whole(recipe, config, None, keras_tuner)
+    width = max((len(dimension.name) for dimension in space), default=0)
+    return [f"{d.name:<{width}}  {_range_of(d)}" for d in space]
+
+
+def read_ranges(path):
+    """Name -> range, of a YAML file: `name: [0.5, 0.9]` for values to choose from,
+    `name: {low: 1e-4, high: 1e-2, log: true}` for numbers between two.
+
+    Raises:
+        ValueError: no such file, or something else in it.
+    """
+    try:
+        content = read_yaml(pathlib.Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"--ranges {path}: {error}") from None
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"--ranges {path}: expected `name: range` lines.")
+    return {name: _checked(path, name, value) for name, value in content.items()}
+
+
+def _checked(path, name, given):
+    expected = (
+        f"--ranges {path}, {name}: expected [value, value, ...], or {{low: ..., high: "
+        f"...}} with `log: true` if wanted. Received: {given}."
+    )
+    if isinstance(given, list) and given:
+        return given
+    if not isinstance(given, dict) or not {"low", "high"} <= {*given} <= _KEYS:
+        raise ValueError(expected)
+    try:  # YAML takes 1e-4, without a dot, for a text
+        low, high = float(given["low"]), float(given["high"])
+    except (TypeError, ValueError):
+        raise ValueError(expected) from None
+    if not low < high or (given.get("log") and low <= 0):
+        raise ValueError(expected)
+    return {"low": low, "high": high, "log": bool(given.get("log"))}
+
+
+def _asked(asked, name, given):
+    if isinstance(given, list):
+        return asked.Choice(name, given)
+    sampling = "log" if given["log"] else "linear"
+    return asked.Float(name, given["low"], given["high"], sampling=sampling)
+
+
+def _whole(recipe, config, ranges, keras_tuner):
+    hp = keras_tuner.HyperParameters()
+    search_space(recipe, hp, config, (), ranges)
+    return hp.space
+
+
+def _range_of(dimension):
+    if not hasattr(dimension, "min_value"):
+        return "one of " + ", ".join(f"{value:.4g}" for value in dimension.values)
+    scale = ", log scale" if dimension.sampling == "log" else ""
+    return f"{dimension.min_value:g} to {dimension.max_value:g}{scale}"
+
+
+class _Chosen:
+    """Hyperparameters of which some names are asked for; the others are None."""
+
+    def __init__(self, hp, names):
+        self.hp, self.chosen = hp, names
+
+    def __getattr__(self, kind):
+        def ask(name, *arguments, **options):
+            if self.chosen and name not in self.chosen:
+                return None
+            return getattr(self.hp, kind)(name, *arguments, **options)
+
+        return ask
