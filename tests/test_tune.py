@@ -16,7 +16,7 @@ from recipe_runs import RECIPES, imported, parsed, run
 
 from kerasfer.experiments import flags
 from kerasfer.experiments.tuning import report as tuning_report
-from kerasfer.experiments.tuning import search
+from kerasfer.experiments.tuning import search, space
 from kerasfer.vision.images import read_image
 
 FLAGS = ["--rendered-faces", 120, "--protocol", "balanced:labels=16", "--epochs", 2]
@@ -66,6 +66,55 @@ def test_table_picture_and_the_command_that_trains_the_best(searched):
     assert read_image(folder / "space.png").std() > 5
 
 
+def test_the_help_has_names_and_ranges():
+    code, output = run("--recipe", "remop", "--help", recipe="tune")
+    assert code == 0, output
+    lines = output.split("--space of remop:\n")[1].splitlines()
+    found = dict(line.split(maxsplit=1) for line in lines if line.strip())
+    assert found["beta"] == "one of 0.1, 0.3, 0.5, 0.7, 0.9"
+    assert found["learning_rate"] == "1e-05 to 0.005, log scale"
+    assert {"center_weight", "simplex_weight", "unlabeled_weight"} <= {*found}
+
+
+@pytest.mark.slow
+def test_ranges_of_ones_own_and_a_surface(tmp_path):
+    (tmp_path / "ranges.yaml").write_text(
+        "momentum: {low: 0.9, high: 0.99}\nlearning_rate: {low: 1e-4, high: 1e-2, "
+        "log: true}\n"
+    )
+    code, output = tune(
+        "--trials", 3, "--ranges", tmp_path / "ranges.yaml", "--out", tmp_path / "out",
+        recipe="baselines",
+        flags=["--scheme", "softmatch", "--protocol", "imbalanced:n1=8,gamma=2"],
+    )  # fmt: skip
+    assert code == 0, output
+    (path,) = tmp_path.rglob("trials.csv")
+    table = pd.read_csv(path)
+    # Overall accuracy would reward the frequent classes.
+    assert [*table][2:] == ["val_mean_class_accuracy", "momentum", "learning_rate"]
+    assert table["momentum"].between(0.9, 0.99).all()
+    assert table["learning_rate"].between(1e-4, 1e-2).all()
+    assert read_image(path.parent / "surface.png").std() > 5
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("momentum: {low: 1, high: 0}", "momentum: expected"),
+        ("momentum: {low: 0, high: 1, log: true}", "momentum: expected"),
+        ("momentum: 3", "momentum: expected"),
+        ("momentum: {low: x, high: 1}", "momentum: expected"),
+        ("- 3", "expected `name: range` lines"),
+        ("a: [1", "while parsing"),
+    ],
+)
+def test_ranges_that_are_none(tmp_path, text, error):
+    path = tmp_path / "ranges.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=error):
+        space.read_ranges(path)
+
+
 @pytest.mark.slow
 def test_the_test_part_is_not_read(searched):
     _, folder, _ = searched
@@ -101,6 +150,7 @@ def test_a_search_goes_on_and_refuses_other_flags(searched):
         (["--method", "mixmatch"], [], "--method: expected one of fixmatch, fixmatch+"),
         (["--trials", 0], [], "--trials: expected at least 1"),
         ([], ["--out", "runs"], "--out stands before `--`"),
+        (["--ranges", "nowhere.yaml"], [], "--ranges nowhere.yaml: [Errno 2]"),
     ],
 )
 def test_errors_stop_the_search(tmp_path, arguments, flags, error):

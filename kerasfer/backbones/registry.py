@@ -58,10 +58,12 @@ _OF_KERAS = {
     "MobileNet": "unit",
     "MobileNetV3": "none",
     "NASNet": "unit",
+    "RegNet": "none",
     "ResNet": "caffe",
     "ResNet50V2": "unit",
     "ResNet101V2": "unit",
     "ResNet152V2": "unit",
+    "ResNetRS": "none",
     "VGG": "caffe",
     "Xception": "unit",
 }

@@ -46,6 +46,7 @@ class _OnClasses(keras.metrics.Metric):
         if y_true.dtype.is_integer:  # Keras 2.15 made them a column
             classes = tf.reshape(y_true, (-1,))
             y_true = tf.one_hot(classes, tf.shape(y_pred)[-1])
+        y_true = tf.cast(y_true, tf.float32)
         self.metric.update_state(y_true, y_pred, sample_weight)
 
     def result(self):
