@@ -2,6 +2,7 @@ r"""Looks for what is wrong with a manifest, before anything is trained on it.
 
     python data_prep/check.py faces/manifest.csv
     python data_prep/check.py faces/manifest.csv --out checked --ignore near_duplicate
+    python data_prep/check.py faces/manifest.csv --write-clean faces/clean.csv
 
 Finds unreadable and blank pictures; the same picture twice, to the byte of its pixels
 or nearly, within a split and across splits; and subjects in several splits. Prints the
@@ -38,6 +39,9 @@ class Config:
     """New folder for problems.csv and contact sheets."""
     ignore: tuple[Kind, ...] = ()
     """Problems that are none here: listed, but without effect on the exit code."""
+    write_clean: pathlib.Path | None = None
+    """New CSV: the manifest without unreadable, blank and double pictures. Of copies in
+    several splits that of the test part stays. MANIFEST itself is never changed."""
     examples: int = 5
     """How many of each problem to print."""
 

@@ -111,3 +111,59 @@ def test_what_cannot_be_checked(tmp_path, faces):
     (folder / "mine").mkdir()
     code, _, errors = check(write(folder, lines), "--out", folder / "mine")
     assert code == 2 and "nothing was changed" in errors
+
+
+def test_a_clean_manifest_is_without_copies_and_the_original_stays(faces):
+    folder, images, lines = faces
+    save(folder / "images/copy.png", images[95])  # of a test face, in the training part
+    save(folder / "images/again.png", images[3])
+    save(folder / "images/blank.png", np.zeros_like(images[0]))
+    added = (
+        "copy.png,fear,x,train",
+        "again.png,fear,y,train",
+        "blank.png,fear,z,train",
+    )
+    path = write(folder, [*lines, *(f"images/{line}" for line in added)])
+    before = path.read_bytes()
+    (folder / "elsewhere").mkdir()
+    clean = folder / "elsewhere/clean.csv"
+    code, output, error = check(path, "--write-clean", clean)
+    assert code == 1 and "120 of 123 faces, without 3." in output, (output, error)
+    assert path.read_bytes() == before
+    kept = list(csv.DictReader(clean.open()))
+    names = [row["path"] for row in kept]
+    assert "../images/95.png" in names and "../images/3.png" in names
+    assert not {"../images/copy.png", "../images/again.png"} & {*names}
+    assert [*kept[0]] == ["path", "label", "subject", "split"]
+    code, output, _ = check(clean)
+    assert code == 0 and "Nothing was found." in output
+    code, _, error = check(path, "--write-clean", clean)
+    assert code == 2 and "exists; it is not written over" in error
+
+
+def test_ignored_problems_stay_and_contradictions_are_said(faces):
+    folder, images, lines = faces
+    save(folder / "images/copy.png", images[3])
+    label = lines[4].split(",")[1]
+    other = next(name for name in EXPRESSIONS if name != label)
+    path = write(folder, [*lines, f"images/copy.png,{other},x,train"])
+    clean = folder / "clean.csv"
+    _, output, _ = check(path, "--write-clean", clean)
+    assert "1 pictures were there with different labels" in output
+    assert "images/3.png" in clean.read_text()
+    _, output, _ = check(
+        path, "--write-clean", folder / "all.csv", "--ignore", "duplicate"
+    )
+    assert "121 of 121 faces, without 0." in output
+
+
+def test_copies_of_copies_are_one_set():
+    from kerasfer.data import from_arrays
+    from kerasfer.preparation.checking.clean import rows_to_drop
+    from kerasfer.preparation.checking.problems import Problem
+
+    faces = from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 0, 0, 0])
+    a, b, c, d = faces.names
+    pairs = [(b, a), (d, c), (c, a)]
+    problems = [Problem("near_duplicate", *pair) for pair in pairs]
+    assert rows_to_drop(faces, problems) == ({b, c, d}, 0)

@@ -89,7 +89,7 @@ def test_the_methods_of_a_recipe(runs, tmp_path):
     code, output = run(runs, recipe="compare", cwd=tmp_path)
     assert code == 0, output
     assert "8 runs of 4 methods, held against supervised." in output
-    assert "accuracy: difference to supervised in points, paired by seed" in output
+    assert "Difference to supervised in points, paired by seed" in output
     assert "p (McNemar)" in output and "below 5 seeds" in output
     page = (tmp_path / "comparison.html").read_text()
     for text in (

@@ -1,14 +1,19 @@
 """Figures show the numbers that they are given; what a model makes of some faces."""
 
+import itertools
+
 import numpy as np
 import pytest
 from conftest import dense_classifier, random_faces
+from matplotlib.colors import to_hex, to_rgb
 
 from kerasfer.analysis import figures
 from kerasfer.analysis.inspection import Inspected, inspect
+from kerasfer.analysis.palette import COLOURS, GREY, class_colours
 from kerasfer.data import evaluation_dataset
 from kerasfer.deploy.calibration import expected_calibration_error, reliability
 from kerasfer.schemes import Supervised
+from kerasfer.vision.images import EXPRESSIONS
 
 NAMES = ("anger", "fear", "neutral")
 
@@ -51,8 +56,84 @@ def test_reliability_has_the_bins_of_the_calibration_error(task):
     error = (shares * np.abs(bins["right"] - bins["confidence"])).sum()
     expected = expected_calibration_error(labels, probs, task)
     np.testing.assert_allclose(error, expected, atol=1e-6)
+    # In the figure small bins are joined: the means over all cases stay.
+    joined = figures._merged(bins)
+    assert joined["faces"].min() >= 10 and joined["faces"].sum() == bins["faces"].sum()
+    for name in ("right", "confidence"):
+        expected = np.average(bins[name], weights=bins["faces"])
+        np.testing.assert_allclose(
+            np.average(joined[name], weights=joined["faces"]), expected
+        )
     (axes,) = figures.reliability_diagram(labels, probs, task).axes
-    np.testing.assert_allclose(axes.lines[1].get_ydata(), bins["right"])
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), joined["right"])
+
+
+def test_bins_are_joined_from_below_and_the_rest_goes_to_the_last():
+    bins = {
+        "faces": np.array([4, 8, 10, 3]),
+        "confidence": np.array([0.1, 0.4, 0.6, 0.9]),
+        "right": np.array([0.0, 0.75, 0.5, 1.0]),
+    }
+    joined = figures._merged(bins)
+    assert joined["faces"].tolist() == [12, 13]
+    np.testing.assert_allclose(joined["right"], [6 / 12, 8 / 13])
+    few = {name: values[:1] for name, values in bins.items()}
+    assert figures._merged(few)["faces"].tolist() == [4]
+
+
+def test_the_best_epoch_and_bands_are_drawn():
+    lines, bands = {"a": [1.0, 2.0]}, {"a": ([0.5, 1.5], [1.5, 2.5])}
+    figure = figures.curves(lines, "", best=2, colours={"a": "#123456"}, bands=bands)
+    (axes,) = figure.axes
+    assert axes.lines[0].get_color() == "#123456"
+    assert [*axes.lines[1].get_xdata()] == [2, 2] and len(axes.collections) == 1
+
+
+def test_a_class_has_one_colour_in_every_figure():
+    some, all_of_them = class_colours(["fear", "anger"]), class_colours(EXPRESSIONS)
+    assert some == {name: all_of_them[name] for name in some}
+    assert len(set(all_of_them.values())) == len(EXPRESSIONS)
+    assert {*all_of_them.values()} == {*COLOURS}
+    figure = figures.embedding(np.eye(3)[:, :2], [0, 1, -1], ["fear", "anger"])
+    drawn = [to_hex(c.get_facecolor()[0]) for c in figure.axes[0].collections]
+    assert drawn == [GREY, some["fear"], some["anger"]]
+
+
+# Linear RGB as protanopes and deuteranopes see it: Machado et al., IEEE TVCG 2009.
+SEEN = {
+    "all": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+
+
+def linear(colours):
+    rgb = np.array([to_rgb(colour) for colour in colours])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("seen_by", SEEN)
+def test_colours_are_told_apart_by_colour_blind_readers(seen_by):
+    color = pytest.importorskip("skimage.color")
+    seen = np.clip(linear(COLOURS) @ np.transpose(SEEN[seen_by]), 0, 1)
+    rgb = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = color.rgb2lab(rgb[None])[0]
+    for one, other in itertools.combinations(lab, 2):
+        assert color.deltaE_ciede2000(one, other) > 8  # 2.3 is just seen
+
+
+def test_colours_show_on_light_and_on_dark_ground():
+    luminance = linear(COLOURS) @ [0.2126, 0.7152, 0.0722]
+    assert (1.05 / (luminance + 0.05)).min() > 2  # on white
+    assert ((luminance + 0.05) / (0.0065 + 0.05)).min() > 3  # on #14171c, say
 
 
 def test_the_plane_keeps_clusters_apart():

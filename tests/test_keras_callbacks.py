@@ -83,7 +83,7 @@ def test_weights_and_biases(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     with wandb.init(dir=str(tmp_path), project="tests") as tracked:
         fitted([WandbMetricsLogger()])
-        assert "epoch/val_accuracy" in tracked.summary.keys()
+        assert "epoch/val_accuracy" in dict(tracked.summary)
 
 
 def test_mlflow(tmp_path):

@@ -3,21 +3,19 @@
 Each function gives a `matplotlib.figure.Figure`, to be shown in a notebook, saved by
 `figure.savefig(path)`, or logged by `kerasfer.callbacks.TensorBoardPictures`. Text and
 lines have the colours of Matplotlib's style; areas have colours that are readable on
-light and dark ground.
+light and dark ground (`kerasfer.analysis.palette`).
 """
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from kerasfer.analysis.palette import COLOURS, GREY, class_colours
 from kerasfer.deploy.calibration import reliability
 
 FEWEST_POINTS = 5
 """That `plane` takes."""
 
-_COLOURS = (
-    "#4c8bf5", "#e8710a", "#1e9e5a", "#d93f8b", "#8a63d2", "#b59000", "#12a4af",
-    "#d9443a", "#7f8c8d", "#9aa83a",
-)  # fmt: skip
+_FEWEST_IN_A_BIN = 10
 
 
 def confusion(counts, class_names, title=None):
@@ -36,7 +34,7 @@ def confusion(counts, class_names, title=None):
     size = 1.6 + 0.42 * len(class_names)
     figure, axes = _figure((size + 0.6, size), title)
     # Never so dark that the number in it could not be read on either ground.
-    axes.pcolormesh(shares, cmap=_fading(_COLOURS[0]), vmin=0, vmax=100)
+    axes.pcolormesh(shares, cmap=_fading(COLOURS[0]), vmin=0, vmax=100)
     axes.set_aspect("equal")
     axes.invert_yaxis()
     for row, column in np.ndindex(shares.shape):
@@ -53,21 +51,35 @@ def confusion(counts, class_names, title=None):
     return figure
 
 
-def curves(lines, ylabel, title=None, xlabel="epoch"):
+def curves(
+    lines, ylabel, title=None, xlabel="epoch", best=None, colours=None, bands=None
+):
     """Numbers over epochs.
 
     Args:
         lines: name -> sequence of numbers, one per epoch from 1 on; NaN is a gap.
         ylabel, xlabel: of the axes.
         title: of the figure; None is none.
+        best: epoch to mark, from 1 on; None marks none.
+        colours: name -> colour, such as of `class_colours`; None is by place.
+        bands: name -> (low, high), sequences around a line; None is none.
 
     >>> curves({"loss": [2.1, 1.4], "val_loss": [2.0, 1.6]}, "loss")
     <Figure size ...>
     """
     figure, axes = _figure((4.4, 3.0), title)
-    for name, values in lines.items():
+    for place, (name, values) in enumerate(lines.items()):
+        colour = (colours or {}).get(name, COLOURS[place % len(COLOURS)])
+        style = "-" if place < len(COLOURS) else "--"
         marker = "." if len(values) < 30 else None
-        axes.plot(range(1, len(values) + 1), values, marker=marker, lw=1.4, label=name)
+        epochs = range(1, len(values) + 1)
+        axes.plot(
+            epochs, values, marker=marker, ls=style, lw=1.4, color=colour, label=name
+        )
+        if bands and name in bands:
+            axes.fill_between(epochs, *bands[name], color=colour, alpha=0.2, lw=0)
+    if best is not None:
+        axes.axvline(best, color=GREY, ls="--", lw=1, label="best epoch")
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if not any(np.any(values) for values in lines.values()):
         axes.set_ylim(0, 1)  # else an axis of tiny numbers around 0
@@ -81,7 +93,8 @@ def methods(values, xlabel, title=None):
     """Methods beside each other: each run a dot, the mean, and its standard error.
 
     Args:
-        values: method -> sequence of numbers, one per run.
+        values: method -> sequence of numbers, one per run. The colour of a method is
+            that of its place, as in `curves`.
         xlabel: of the axis.
         title: of the figure; None is none.
 
@@ -90,17 +103,16 @@ def methods(values, xlabel, title=None):
     """
     figure, axes = _figure((4.4, 1.2 + 0.28 * len(values)), title)
     for place, numbers in enumerate(values.values()):
+        colour = COLOURS[place % len(COLOURS)]
         numbers = np.asarray(numbers, float)
         numbers = numbers[np.isfinite(numbers)]
         if not len(numbers):
             continue
-        axes.plot(
-            numbers, np.full(len(numbers), place), ".", color=_COLOURS[0], alpha=0.45
-        )
+        axes.plot(numbers, np.full(len(numbers), place), ".", color=colour, alpha=0.45)
         error = numbers.std(ddof=1) / len(numbers) ** 0.5 if len(numbers) > 1 else 0.0
         axes.errorbar(
             numbers.mean(), place, xerr=error, fmt="o", ms=5, capsize=3,
-            color=_COLOURS[1],
+            color=colour,
         )  # fmt: skip
     axes.set_yticks(range(len(values)), list(values), fontsize=8)
     axes.invert_yaxis()
@@ -115,7 +127,7 @@ def class_histogram(class_names, passed, unsure, true=None, title=None):
     Args:
         class_names: one per class.
         passed, unsure, true: counts (classes,), as of `PseudoLabelAudit`; `true` is
-            None or NaN where nobody knows.
+            None or NaN where unknown.
         title: of the figure; None is none.
 
     >>> class_histogram(["anger", "fear"], [5, 1], [0, 4], [5, 5])
@@ -127,7 +139,7 @@ def class_histogram(class_names, passed, unsure, true=None, title=None):
     width, shift = (0.38, 0.2) if known else (0.7, 0.0)
     axes.bar(places - shift, passed, width, label="passed")
     axes.bar(
-        places - shift, unsure, width, bottom=passed, alpha=0.35, color=_COLOURS[0],
+        places - shift, unsure, width, bottom=passed, alpha=0.35, color=COLOURS[0],
         label="did not pass",
     )  # fmt: skip
     if known:
@@ -143,7 +155,7 @@ def confidence_histogram(edges, faces, right=None, thresholds=(), title=None):
 
     Args:
         edges: lower edges of the bins, as of `kerasfer.metrics.confidence_edges`.
-        faces, right: counts (bins,); `right` is None or NaN where nobody knows.
+        faces, right: counts (bins,); `right` is None or NaN where unknown.
         thresholds: in force, drawn as lines.
         title: of the figure; None is none.
 
@@ -157,14 +169,14 @@ def confidence_histogram(edges, faces, right=None, thresholds=(), title=None):
         axes.bar(places, faces, width * 0.9, label="pseudo-labels")
     else:
         right = np.asarray(right, float)
-        axes.bar(places, right, width * 0.9, color=_COLOURS[2], label="right")
+        axes.bar(places, right, width * 0.9, color=COLOURS[2], label="right")
         axes.bar(
-            places, faces - right, width * 0.9, bottom=right, color=_COLOURS[1],
-            label="wrong, or nobody knows",
+            places, faces - right, width * 0.9, bottom=right, color=COLOURS[1],
+            label="wrong, or unknown",
         )  # fmt: skip
     for number, threshold in enumerate(sorted(set(np.round(thresholds, 3)))):
         label = None if number else "threshold"
-        axes.axvline(threshold, color=_COLOURS[8], ls="--", lw=1, label=label)
+        axes.axvline(threshold, color=GREY, ls="--", lw=1, label=label)
     axes.set(xlabel="confidence", ylabel="unlabelled faces", xlim=(0, 1))
     _legend(figure, axes)
     return figure
@@ -173,6 +185,8 @@ def confidence_histogram(edges, faces, right=None, thresholds=(), title=None):
 def reliability_diagram(labels, probs, task="expressions", num_bins=15, title=None):
     """How often a model is right, by how sure it is; on the diagonal it is calibrated.
 
+    A point is of 10 cases at least: bins with fewer are joined with the next.
+
     Args:
         labels, probs, task, num_bins: as for `expected_calibration_error`.
         title: of the figure; None is none.
@@ -180,12 +194,12 @@ def reliability_diagram(labels, probs, task="expressions", num_bins=15, title=No
     >>> reliability_diagram([0, 1], [[0.9, 0.1], [0.7, 0.3]])
     <Figure size ...>
     """
-    bins = reliability(labels, probs, task, num_bins)
+    bins = _merged(reliability(labels, probs, task, num_bins))
     figure, axes = _figure((4.4, 3.6), title)
-    axes.plot([0, 1], [0, 1], color=_COLOURS[8], ls="--", lw=1, label="calibrated")
+    axes.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="calibrated")
     shares = bins["faces"] / bins["faces"].sum()
     axes.bar(
-        bins["confidence"], shares, 0.8 / num_bins, alpha=0.3, color=_COLOURS[8],
+        bins["confidence"], shares, 0.8 / num_bins, alpha=0.3, color=GREY,
         label="share of cases",
     )  # fmt: skip
     axes.plot(bins["confidence"], bins["right"], marker="o", ms=4, label="this model")
@@ -195,6 +209,30 @@ def reliability_diagram(labels, probs, task="expressions", num_bins=15, title=No
     axes.grid(alpha=0.25)
     _legend(figure, axes)
     return figure
+
+
+def _merged(bins):
+    """Bins joined from below until each holds enough cases; what is left at the end
+    goes to the last."""
+    groups, held = [[]], 0
+    for place, faces in enumerate(bins["faces"]):
+        groups[-1].append(place)
+        held += faces
+        if held >= _FEWEST_IN_A_BIN:
+            groups, held = [*groups, []], 0
+    *groups, rest = groups
+    groups = [*groups[:-1], groups[-1] + rest] if groups else [rest]
+    weights = [bins["faces"][group] for group in groups]
+    joined = {
+        name: np.array(
+            [
+                np.average(bins[name][group], weights=weight)
+                for group, weight in zip(groups, weights, strict=True)
+            ]
+        )
+        for name in ("confidence", "right")
+    }
+    return {"faces": np.array([w.sum() for w in weights]), **joined}
 
 
 def plane(embeddings, seed=0):
@@ -240,9 +278,10 @@ def embedding(points, labels, class_names, title=None):
     """
     points, labels = np.asarray(points), np.asarray(labels)
     figure, axes = _figure((4.4, 4.0), title)
+    of_class = {"unknown": GREY, **class_colours(class_names)}
     for k in np.unique(labels):
         name = class_names[k] if k >= 0 else "unknown"
-        colour = _COLOURS[k % len(_COLOURS)] if k >= 0 else _COLOURS[8]
+        colour = of_class[name]
         axes.scatter(*points[labels == k].T, s=9, color=colour, label=name, lw=0)
     axes.set(xticks=[], yticks=[])
     _legend(figure, axes)
@@ -277,7 +316,7 @@ def faces(images, captions, title=None, columns=6):
 def _figure(size, title):
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
-    axes.set_prop_cycle(color=_COLOURS)
+    axes.set_prop_cycle(color=COLOURS)
     axes.tick_params(labelsize=8)
     axes.xaxis.label.set_size(9)
     axes.yaxis.label.set_size(9)

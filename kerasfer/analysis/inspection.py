@@ -42,7 +42,7 @@ class Inspected:
 
     @property
     def known(self):
-        """Of each face, a text as of `said`, of its label; "" where nobody knows."""
+        """Of each face, a text as of `said`, of its label; "" where unknown."""
         if self.task == "expressions":
             return [self.names[k] if k >= 0 else "" for k in self.labels]
         return [self._units(r >= 0.5) if (r >= 0).any() else "" for r in self.labels]

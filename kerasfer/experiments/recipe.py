@@ -155,13 +155,16 @@ class Recipe:
 
 
 def _compare(folder, runs):
-    """A page with the methods side by side, where there are several."""
+    """Tables for a paper; and a page with the methods side by side, where there are
+    several."""
+    from kerasfer.experiments.comparison.printed import write_tables
     from kerasfer.experiments.comparison.program import write_comparison
     from kerasfer.experiments.comparison.runs import collected
 
     page = folder / "comparison.html"
     with at_worst_a_warning(page):
         compared = collected(runs)
+        print(f"Tables for a paper: {write_tables(folder, compared)}")
         if len({one.method for one in compared}) > 1:
             write_comparison(page, compared)
             print(f"Methods side by side: {page}")

@@ -6,7 +6,7 @@ import kerasfer
 
 
 def by_class(run, table):
-    """A row per class of a run on expressions: accuracy and precision.
+    """A row per class of a run on expressions: accuracy (recall), precision and F1.
 
     Args:
         run: a `FinishedRun`.
@@ -26,9 +26,18 @@ def by_class(run, table):
                 "faces": len(of_class),
                 "accuracy %": percent(right),
                 "right when predicted %": percent(precise),
+                "F1 %": percent(_harmonic(right, precise)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _harmonic(recall, precision):
+    """F1: 0 where a class that has faces is never said, or never rightly."""
+    if np.isnan(recall):
+        return np.nan
+    both = recall + np.nan_to_num(precision)
+    return 2 * recall * np.nan_to_num(precision) / both if both else 0.0
 
 
 def by_unit(run, table):

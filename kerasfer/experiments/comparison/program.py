@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from kerasfer.analysis import figures
+from kerasfer.analysis.palette import COLOURS
 from kerasfer.analysis.statistics import percent
+from kerasfer.experiments.comparison.printed import write_tables
 from kerasfer.experiments.comparison.runs import collected
 from kerasfer.experiments.comparison.statistics import FEW, over_faces, over_seeds
 from kerasfer.experiments.report.page import Section, write_page
@@ -19,18 +21,27 @@ _SCORES = {
     "f1": "F1, threshold 0.5",
     "fitted_f1": "F1, fitted thresholds",
 }
-_CURVES = ("val_accuracy", "val_mean_class_accuracy", "val_f1", "loss", "mask_rate")
+# Column of metrics.csv -> (title, factor).
+_CURVES = {
+    "val_accuracy": ("accuracy on validation faces, %", 100),
+    "val_mean_class_accuracy": ("mean class accuracy on validation faces, %", 100),
+    "val_f1": ("mean F1 on validation faces, %", 100),
+    "loss": ("loss", 1),
+    "mask_rate": ("pseudo-labels that pass, %", 100),
+}
 _SHOWN = 20  # faces on which methods disagree
 
 
-def compare(folders, reference=None, page=None):
-    """Prints how the runs in some folders differ; writes a page, if asked for.
+def compare(folders, reference=None, page=None, printed=None):
+    """Prints how the runs in some folders differ; writes a page and tables, if asked
+    for.
 
     Args:
         folders: of runs, or above runs.
         reference: name of the method that others are held against; None is
             "supervised" if there is one, else the first.
         page: path of an HTML file, or None.
+        printed: folder for the tables of a paper, or None.
 
     Raises:
         ValueError: see `collected`; or fewer than two methods, or no such reference.
@@ -48,6 +59,8 @@ def compare(folders, reference=None, page=None):
     if page is not None:
         _write_page(page, compared, reference, tables, notes)
         print(f"\nPage: {page}")
+    if printed is not None:
+        print(f"Tables: {write_tables(printed, compared)}")
 
 
 def write_comparison(page, compared, reference=None):
@@ -98,11 +111,15 @@ def tables_of(compared, reference):
             row[f"{name} %"] = percent(mean, deviation)
         rows.append(row)
     tables["Test part: mean and deviation over runs"] = pd.DataFrame(rows)
-    for name, values in scores.items():
-        table = over_seeds(values, reference) if reference in values else ()
-        if len(table):
-            caption = f"{name}: difference to {reference} in points, paired by seed"
-            tables[caption] = _readable(table, "t", "Wilcoxon")
+    paired = [
+        over_seeds(values, reference).assign(score=name)
+        for name, values in scores.items()
+        if reference in values
+    ]
+    if paired and len(table := pd.concat(paired)):
+        table.insert(0, "score", table.pop("score"))
+        caption = f"Difference to {reference} in points, paired by seed"
+        tables[caption] = _readable(table, "t", "Wilcoxon")
     table = over_faces(_right(compared), reference)
     if len(table):
         caption = f"The same test faces, against {reference}: accuracy in points"
@@ -187,28 +204,30 @@ def _pictures(compared, methods):
             for title, values in scores.items()
         )
     )
-    curves = Section("Training, mean over runs")
-    curves.figures(
-        *(
-            (name, functools.partial(figures.curves, lines, name))
-            for name in _CURVES
-            if len(lines := _mean_curves(compared, methods, name)) > 1
-        )
-    )
+    curves = Section("Training: mean over runs, and from the lowest to the highest")
+    curves.figures(*_curves(compared, methods))
     confusion = Section("Confusion, summed over runs")
     confusion.figures(*_confusions(compared, methods))
     return [dots, curves, confusion, _disagreements(compared)]
 
 
-def _mean_curves(compared, methods, name):
-    lines = {}
-    for method in methods:
-        runs = [one.run for one in compared if one.method == method]
-        tables = [read_table(run.files.metrics) for run in runs]
-        columns = [t[name] for t in tables if t is not None and name in t]
-        if columns:
-            lines[method] = pd.concat(columns, axis=1).mean(axis=1).tolist()
-    return lines
+def _curves(compared, methods):
+    colours = {m: COLOURS[k % len(COLOURS)] for k, m in enumerate(methods)}
+    for name, (title, factor) in _CURVES.items():
+        lines, bands = {}, {}
+        for method in methods:
+            runs = [one.run for one in compared if one.method == method]
+            tables = [read_table(run.files.metrics) for run in runs]
+            columns = [t[name] for t in tables if t is not None and name in t]
+            if columns:
+                values = factor * pd.concat(columns, axis=1)
+                lines[method] = values.mean(axis=1).tolist()
+                bands[method] = (values.min(axis=1), values.max(axis=1))
+        if len(lines) > 1:
+            draw = functools.partial(
+                figures.curves, lines, "", colours=colours, bands=bands
+            )
+            yield title, draw
 
 
 def _confusions(compared, methods):

@@ -83,8 +83,10 @@ def flattened(snapshots, seed):
 
 
 def draw(sets, title):
-    """A column a data set, a row an epoch; a color a class."""
+    """A column a data set, a row an epoch; a colour a class."""
     import matplotlib.pyplot as plt
+
+    from kerasfer.analysis.palette import class_colours
 
     epochs = list(sets[0].embeddings)
     figure, grid = plt.subplots(
@@ -98,11 +100,12 @@ def draw(sets, title):
     for column, snapshots in zip(grid.T, sets, strict=True):
         for ax, epoch in zip(column, epochs, strict=True):
             points = snapshots.embeddings[epoch]
+            colours = class_colours(snapshots.class_names)
             for k, class_name in enumerate(snapshots.class_names):
                 ax.scatter(
                     *points[snapshots.labels == k].T,
                     s=5,
-                    color=plt.get_cmap("tab10")(k % 10),
+                    color=colours[class_name],
                     label=class_name,
                 )
             ax.set(title=f"{snapshots.name}, epoch {epoch}", xticks=[], yticks=[])

@@ -12,6 +12,7 @@ from kerasfer.experiments.run_folder import RunFolder
 def pseudo_labels(folder):
     """The section of what metrics of pseudo-labels wrote; empty without such."""
     from kerasfer.analysis import figures
+    from kerasfer.analysis.palette import class_colours
 
     section, audit = (
         Section("Pseudo-labels"),
@@ -19,7 +20,7 @@ def pseudo_labels(folder):
     )
     if audit is None:
         return section
-    drawn = []
+    drawn, names = [], [*audit["class"].unique()]
     for measure, says in (
         ("coverage", "of the faces of a class, the share with any pseudo-label"),
         ("precision", "of the faces given a class, the share that is of it"),
@@ -27,13 +28,13 @@ def pseudo_labels(folder):
         ("threshold", "the confidence from which it passes"),
         ("passed", "faces given the class in the epoch that passed"),
     ):
-        # Made by an earlier version, or nobody knows.
+        # Made by an earlier version, or not known.
         if measure not in audit or audit[measure].isna().all():
             continue
         by_name = audit.pivot(index="epoch", columns="class", values=measure)
-        by_name = by_name[audit["class"].unique()]
+        by_name = by_name[names]
         caption = f"{measure.capitalize()}: {says}"
-        drawn.append((caption, curves_of(by_name)))
+        drawn.append((caption, curves_of(by_name, colours=class_colours(names))))
     last = audit[audit["epoch"] == audit["epoch"].max()]
     true = last.get("true", None)
     drawn.append(

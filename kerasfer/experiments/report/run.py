@@ -3,6 +3,8 @@
 import functools
 import pathlib
 
+import numpy as np
+
 from kerasfer.data.licences import licence_notes
 from kerasfer.experiments.facts import facts_if_whole, read_settings
 from kerasfer.experiments.report.calibration import calibration
@@ -18,11 +20,12 @@ from kerasfer.experiments.scores_by import percent
 SUBGROUPS = ("gender", "sex", "race", "age")
 
 _SCORES = (
-    "accuracy", "val_accuracy", "val_mean_class_accuracy", "f1", "val_f1",
-    "val_f1_small",
+    "accuracy", "mean_class_accuracy", "val_accuracy", "val_mean_class_accuracy", "f1",
+    "val_f1", "val_f1_small",
 )  # fmt: skip
 _QUALITY = ("mask_rate", "pseudo_label_accuracy")
 _MOST_LINES = 12
+_FLOOR = "supervised"
 
 
 def write_run_report(folder, with_faces=True, subgroups=SUBGROUPS, path=None):
@@ -57,7 +60,7 @@ def write_run_report(folder, with_faces=True, subgroups=SUBGROUPS, path=None):
     sections = [
         _summary(run),
         _warnings(folder),
-        _training(folder),
+        _training(run),
         pseudo_labels(folder),
         scores(run, subgroups),
         calibration(run),
@@ -85,10 +88,12 @@ def _summary(run):
     names = {
         "accuracy": "accuracy, test %",
         "mean_class_accuracy": "mean class, test %",
+        "macro_f1": "macro F1, test %",
         "f1": "F1, test %",
         "fitted_f1": "F1, fitted thresholds %",
     }
     pairs = [(t, percent(result[n])) for n, t in names.items() if n in result]
+    pairs += _floors(run)
     chosen = result["selected_on"]
     pairs += [
         (f"{chosen.removeprefix('val_').replace('_', ' ')}, validation %",
@@ -105,6 +110,21 @@ def _summary(run):
     return section
 
 
+def _floors(run):
+    """What the accuracy is to be held against: always answering the largest class, and
+    supervised training on the same split, where its run lies beside this one."""
+    if "confusion" in run.result:
+        of_classes = np.sum(run.result["confusion"], 1)
+        share = of_classes.max() / of_classes.sum()
+        yield "largest class, test %", percent(share)
+    beside = RunFolder(run.folder.parent / _FLOOR)
+    result = facts_if_whole(beside.result)
+    is_other = run.config.get("method") != _FLOOR
+    for name, title in (("accuracy", "accuracy"), ("f1", "F1")):
+        if is_other and result and name in result and name in run.result:
+            yield f"{_FLOOR}, {title}, test %", percent(result[name])
+
+
 def _warnings(folder):
     section = Section("Warnings")
     findings = read_table(RunFolder(folder).findings)
@@ -117,15 +137,17 @@ def _warnings(folder):
     return section
 
 
-def _training(folder):
-    section, metrics = Section("Training"), read_table(RunFolder(folder).metrics)
+def _training(run):
+    section, metrics = Section("Training"), read_table(run.files.metrics)
     if metrics is None:
         return section
     losses = [n for n in metrics if n.endswith("loss") and metrics[n].abs().max() > 0]
+    shares = [n for n in (*_SCORES, *_QUALITY) if n in metrics]
+    metrics = metrics.assign(**{name: 100 * metrics[name] for name in shares})
     groups = {
         "Losses; parts before their weights": losses,
-        "Scores": [n for n in _SCORES if n in metrics],
-        "Pseudo-labels: share that passed, share that is right": [
+        "Scores, %": [n for n in _SCORES if n in metrics],
+        "Pseudo-labels: % that passed, % that are right": [
             n for n in _QUALITY if n in metrics
         ],
     }
@@ -135,7 +157,7 @@ def _training(folder):
     groups["Other numbers"] = rest[:_MOST_LINES]
     section.figures(
         *(
-            (title, curves_of(metrics[columns]))
+            (title, curves_of(metrics[columns], best=(run.result or {}).get("epoch")))
             for title, columns in groups.items()
             if columns
         )

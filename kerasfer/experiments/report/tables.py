@@ -11,12 +11,18 @@ def read_table(path):
     return pd.read_csv(path, dtype=text)
 
 
-def curves_of(table):
-    """A function that draws the columns of a data frame, a row an epoch."""
+def curves_of(table, ylabel="", **options):
+    """A function that draws the columns of a data frame, a row an epoch.
+
+    Args:
+        table: data frame.
+        ylabel, options: of `kerasfer.analysis.figures.curves`.
+    """
 
     def draw():
         from kerasfer.analysis import figures
 
-        return figures.curves({name: table[name].tolist() for name in table}, "")
+        lines = {name: table[name].tolist() for name in table}
+        return figures.curves(lines, ylabel, **options)
 
     return draw

@@ -79,7 +79,7 @@ def side_by_side(long, entries, scale):
             row["optimism"] = signed(*gaps.loc[method, ["gap", "se"]], scale)
         if method in pairs.index:
             difference = signed(*pairs.loc[method, ["difference", "se"]], scale)
-            row[f"less {first}, paired"] = difference
+            row[f"difference to {first}, paired"] = difference
         rows.append(row)
     return pd.DataFrame(rows).fillna("-")
 

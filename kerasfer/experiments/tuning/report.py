@@ -2,6 +2,7 @@
 
 import math
 
+from kerasfer.analysis.palette import COLOURS
 from kerasfer.experiments.pictures import figure_of, save_figure
 from kerasfer.safe_write import written_aside
 
@@ -55,8 +56,8 @@ def _draw_space(search, ranked):
     for axes, dimension in zip(grid.flat, space, strict=False):
         best, others = ranked.iloc[:1], ranked.iloc[1:]
         for part, style in (
-            (others, {"color": "tab:blue", "label": "trials"}),
-            (best, {"color": "tab:red", "marker": "*", "s": 140, "label": "best"}),
+            (others, {"color": COLOURS[0], "label": "trials"}),
+            (best, {"color": COLOURS[5], "marker": "*", "s": 140, "label": "best"}),
         ):
             axes.scatter(part[dimension.name], part[search.objective], **style)
         _show_range(axes, dimension)
@@ -86,7 +87,7 @@ def _draw_surface(search, ranked):
     if _spans_a_plane(x, y):
         axes.tricontourf(x, y, values, levels=8, alpha=0.6)
     points = axes.scatter(x, y, c=values, edgecolors="black", linewidths=0.5)
-    axes.scatter(x.iloc[:1], y.iloc[:1], color="tab:red", marker="*", s=140)
+    axes.scatter(x.iloc[:1], y.iloc[:1], color=COLOURS[5], marker="*", s=140)
     for dimension, direction in ((across, "x"), (up, "y")):
         getattr(axes, f"set_{direction}label")(dimension.name)
         if getattr(dimension, "sampling", None) == "log":

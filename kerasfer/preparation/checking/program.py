@@ -4,6 +4,11 @@ import collections
 import csv
 
 from kerasfer.data import read_manifest
+from kerasfer.preparation.checking.clean import (
+    check_target,
+    rows_to_drop,
+    write_clean,
+)
 from kerasfer.preparation.checking.looks import look_at
 from kerasfer.preparation.checking.problems import Problem, problems_of
 from kerasfer.preparation.checking.sheets import draw_sheets
@@ -12,6 +17,8 @@ from kerasfer.safe_write import new_folder
 
 def run(config):
     """Prints and writes; whether there are problems that are not to be ignored."""
+    if config.write_clean is not None:
+        check_target(config.manifest, config.write_clean)
     manifest = read_manifest(config.manifest)
     looks, problems = _looked_at(manifest)
     problems += problems_of(manifest, looks)
@@ -26,7 +33,24 @@ def run(config):
                 writer.writerows(problems)
             draw_sheets(folder, manifest, looks)
         print(f"Folder: {config.out}")
+    if config.write_clean is not None:
+        _write_clean(config, manifest, problems)
     return any(problem.kind not in config.ignore for problem in problems)
+
+
+def _write_clean(config, manifest, problems):
+    counted = [p for p in problems if p.kind not in config.ignore]
+    dropped, contradicting = rows_to_drop(manifest, counted)
+    left = write_clean(config.manifest, config.write_clean, dropped)
+    gone = len(dropped)
+    print(f"{config.write_clean}: {left} of {len(manifest)} faces, without {gone}.")
+    if contradicting:
+        print(
+            f"{contradicting} pictures were there with different labels; the one that "
+            "stays may be wrong: look at them (--out)."
+        )
+    if any(p.kind == "subject_across_splits" for p in counted):
+        print("Subjects in several splits are left: move them, or drop the split.")
 
 
 def _looked_at(manifest):
