@@ -3,6 +3,7 @@ r"""Predictions on photos, folders, videos or a camera, by an exported model.
     python recipes/predict.py exported party.jpg
     python recipes/predict.py exported photos/ clip.mp4 --out predicted
     python recipes/predict.py exported --camera 0 --out predicted
+    python recipes/predict.py exported --serve               (a page on this machine)
 
 MTCNN finds the faces, they are cut out as the model's training faces were, and the
 model says what they show. A row a face is printed as CSV or JSON; with --out it is
@@ -32,6 +33,11 @@ class Config:
     """Pictures, videos, and folders of them."""
     camera: int | None = None
     """Number of a camera, 0 for the first."""
+    serve: bool = False
+    """Shows a page at 127.0.0.1: drop a photo or use the camera, see boxes, classes,
+    units, and which parts of the face count."""
+    port: int = 8123
+    """Of --serve; 0 takes a free one."""
     out: pathlib.Path | None = None
     """Folder to write, where nothing stands; None prints."""
     format: Literal["csv", "json"] = "csv"
@@ -57,16 +63,19 @@ class Config:
         require_at_least(self, 1, "every", "batch_size", "min_side")
         require_at_least(self, 0, "max_frames")
         require_within(self, 0, 1, "min_confidence")
-        if not self.paths and self.camera is None:
-            raise ValueError("Give pictures, videos or folders, or --camera 0.")
+        require_within(self, 0, 65535, "port")
+        if not (self.paths or self.camera is not None or self.serve):
+            raise ValueError(
+                "Give pictures, videos or folders, or --camera 0, or --serve."
+            )
 
 
 def main():
     config = parse(Config)
     with reported_errors():
-        from kerasfer.experiments.prediction.program import predict
+        from kerasfer.experiments.prediction.program import predict, serve_page
 
-        predict(config)
+        (serve_page if config.serve else predict)(config)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def test_a_recipe_trains_with_them_and_keeps_the_file(folder, trained):
 
 @pytest.mark.slow
 def test_an_export_needs_no_file(folder, trained, tmp_path):
-    words = (trained, "--out", tmp_path / "out", "--format", "saved_model")
+    words = (trained, tmp_path / "out")
     code, output = run(*words, recipe="export", cwd=tmp_path)
     assert code == 0, output
     assert len(kerasfer.load(tmp_path / "out").class_names) == 8

@@ -10,6 +10,7 @@ import kerasfer
 from kerasfer.experiments.prediction.frames import VIDEOS, Frame, files_of, frames
 from kerasfer.experiments.prediction.marking import MarkedFiles
 from kerasfer.experiments.prediction.records import as_text, records
+from kerasfer.experiments.prediction.server import looks_of, serve
 from kerasfer.safe_write import new_folder
 from kerasfer.vision.alignment import CROPS
 from kerasfer.vision.detection import Face, MTCNNDetector, find_faces
@@ -51,6 +52,18 @@ def predict(config):
         print(f"Folder: {config.out}", file=sys.stderr)
     if all(row["status"].startswith("unreadable") for row in rows):
         raise ValueError(f"Nothing could be read: {rows[0]['status']}")
+
+
+def serve_page(config):
+    """A page for photos and the camera, until Ctrl-C."""
+    predictor = kerasfer.Predictor(config.model, batch_size=config.batch_size)
+    description = _with_crop(predictor.description, config)
+    detector = _detector(config)
+
+    def faces_of(image):
+        return _faces(image, description, detector)
+
+    serve(looks_of(predictor, faces_of), "127.0.0.1", config.port)
 
 
 def _with_crop(description, config):
