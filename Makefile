@@ -7,7 +7,7 @@ PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' \
 	2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-all test-addons lint audit bench clean
+.PHONY: demo test test-all test-addons lint audit docs bench clean
 
 # The main job: a few labelled and many unlabelled rendered faces, no download.
 demo: $(VENV)/run
@@ -18,6 +18,7 @@ test: $(VENV)/test lint
 
 test-all: $(VENV)/test lint
 	$(VENV)/bin/python -m pytest -n 3 --dist worksteal -m "" --durations 15
+	$(MAKE) docs
 	$(MAKE) test-addons
 
 test-addons: $(ADDONS)/test
@@ -28,6 +29,10 @@ lint: $(VENV)/test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --severity-level medium kerasfer
+
+# The site, in site/; a broken link or reference is an error.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 # Known holes of what is installed; asks a data base in the net, so not a part of CI.
 audit: $(VENV)/test
@@ -46,6 +51,10 @@ $(VENV)/test: $(VENV)/run requirements-test.txt requirements-export.txt requirem
 	$(VENV)/bin/pip install --quiet -r requirements-test.txt -r requirements-beam.txt
 	touch $@
 
+$(VENV)/docs: $(VENV)/run requirements-docs.txt
+	$(VENV)/bin/pip install --quiet -r requirements-docs.txt
+	touch $@
+
 $(ADDONS)/test: requirements-addons.txt requirements-test.txt requirements-export.txt setup.py pyproject.toml
 	@test -n "$(PYTHON_ADDONS)" || { echo "TensorFlow 2.15 needs Python 3.10 or 3.11 with venv: make test-addons PYTHON_ADDONS=/path/to/python3.11"; exit 1; }
 	$(PYTHON_ADDONS) -m venv $(ADDONS)
@@ -62,4 +71,4 @@ bench: $(VENV)/test
 	$(VENV)/bin/python tests/benchmarks/manifest.py
 
 clean:
-	rm -rf $(VENV) $(ADDONS) *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ADDONS) *.egg-info .pytest_cache .ruff_cache site

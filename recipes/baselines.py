@@ -15,7 +15,7 @@ studies/rendered.yaml).
 A name is a scheme, or a scheme and plug-ins joined by "+"; `--plugin` adds plug-ins to
 each scheme of `--scheme`. Epochs, iterations, batch and rate are those of Ada-CM's
 comparison (16,000 steps), the schemes' settings those of the preset "fer"; `--preset
-paper` takes each paper's own. Published numbers stand in the README.
+paper` takes each paper's own. Published numbers: docs/published.md.
 """
 
 import dataclasses

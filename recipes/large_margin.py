@@ -12,7 +12,7 @@ from scratch on 227 pixels, Adam, 150 epochs supervised and 350 semi-supervised.
 the paper calls "weight sparsity regularization, library defaults" is ambiguous:
 TensorFlow has no default of it, Keras' own would be 0.01; there it is an L1 penalty of
 1e-4, and `--weight-penalty none|l1|l2 --penalty-strength F` change it. The published
-numbers stand in the README.
+numbers: docs/published.md.
 """
 
 import dataclasses

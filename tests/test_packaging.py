@@ -53,7 +53,7 @@ def test_requirements_are_the_core_and_experiments():
     assert not heavy & _declared().keys()
 
 
-@pytest.mark.parametrize("extra", ["faces", "export", "beam"])
+@pytest.mark.parametrize("extra", ["faces", "export", "beam", "docs"])
 def test_extras_are_their_files(extra):
     assert _declared(extra) == _listed(f"requirements-{extra}.txt")
 

@@ -1,4 +1,5 @@
-"""The README's code runs as printed, but for the number of steps."""
+"""The pages' code runs as printed, but for the number of steps; links and names are
+there."""
 
 import pathlib
 import re
@@ -6,6 +7,7 @@ import re
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 from conftest import dense_classifier, random_faces
 from pytorch_files import save
 
@@ -36,7 +38,20 @@ def as_pytorch(backbone):
     return arrays
 
 
-def test_quick_start(tmp_path, monkeypatch):
+GUIDES = [
+    README.parent / f"docs/guides/{n}.md" for n in ("python", "export", "monitoring")
+]
+SHORTER = {
+    "labels=560": "labels=12",
+    "batch_size=64": "batch_size=4",
+    "epochs=20": "epochs=2",
+    "steps_per_epoch=60": "steps_per_epoch=2",
+}
+
+
+@pytest.fixture
+def at_home(tmp_path, monkeypatch):
+    """A folder with all that the pages' code reads."""
     faces = random_faces(150, side=48)
     (tmp_path / "faces").mkdir()
     lines = [",".join(["path", "label", *EMOTIONET])]
@@ -51,18 +66,45 @@ def test_quick_start(tmp_path, monkeypatch):
     cv2.imwrite("party.jpg", render(1, seed=0, size=224)[0][0][..., ::-1])
     write("saved_model", dense_classifier(8, 48), OF_PHOTOS, tmp_path)
     (tmp_path / "saved_model").rename("exported")
-    blocks = re.findall(r"```python\n(.+?)```", README.read_text(), flags=re.DOTALL)
-    code = "".join(blocks)
-    for full, quick in (
-        ("labels=560", "labels=12"),
-        ("batch_size=64", "batch_size=4"),
-        ("epochs=20", "epochs=2"),
-        ("steps_per_epoch=60", "steps_per_epoch=2"),
-    ):
-        assert code.count(full) == 1
-        code = code.replace(full, quick)
+    return backbone
+
+
+def executed(*pages):
+    """The names after the code of some pages, one after the other, with fewer steps."""
     names = {}
-    exec(compile(code, "README.md", "exec"), names)
+    for page in pages:
+        blocks = re.findall(r"```python\n(.+?)```", page.read_text(), flags=re.DOTALL)
+        code = "".join(blocks)
+        for full, quick in SHORTER.items():
+            code = code.replace(full, quick)
+        exec(compile(code, page.name, "exec"), names)
+    return names
+
+
+def test_the_readme_is_a_front_page():
+    text = README.read_text()
+    assert len(text.splitlines()) <= 150
+    known = {*dir(kerasfer.schemes), *dir(kerasfer.plug_ins)}
+    _, _, methods = text.partition("## Methods")
+    named = set(re.findall(r"`([A-Z]\w+)`", methods.partition("## Limits")[0]))
+    assert named <= known and len(named) > 18
+
+
+def test_every_link_of_the_pages_is_there():
+    for page in [README, *README.parent.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_code_of_the_readme_runs(at_home):
+    names = executed(README)
+    again = keras.models.load_model("classifier.keras")
+    assert again.output["probs"].shape[-1] == names["faces"].num_classes
+
+
+def test_the_code_of_the_guides_runs(at_home):
+    backbone, names = at_home, executed(*GUIDES)
     assert "probs" in names["balanced"].classifier.output
     assert names["units"].targets.shape == (150, 12)
     loaded = names["backbone"].get_layer("conv1").kernel.numpy()
@@ -92,7 +134,8 @@ def test_the_table_of_results_is_made_by_the_study(tmp_path):
     ]
     rows = [line for line in made if line.startswith("|") and "---" not in line]
     assert len(rows) > 20
-    written = {_plain(line) for line in README.read_text().splitlines()}
+    page = README.parent / "docs/measured/rendered.md"
+    written = {_plain(line) for line in page.read_text().splitlines()}
     assert not [row for row in rows if row not in written]
 
 
@@ -100,9 +143,11 @@ def _plain(line):
     return re.sub(r" +", " ", line)
 
 
-def test_every_file_the_readme_names_exists():
-    named = re.findall(r"(?:recipes|data_prep|tests)/[\w/]+\.py", README.read_text())
-    assert named
+def test_every_file_the_pages_name_exists():
+    pages = [README, *README.parent.glob("docs/**/*.md")]
+    text = "".join(page.read_text() for page in pages)
+    named = set(re.findall(r"(?:recipes|data_prep|tests)/[\w/]+\.py", text))
+    assert len(named) > 20
     for name in named:
         assert (README.parent / name).exists(), name
 

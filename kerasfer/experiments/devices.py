@@ -85,7 +85,7 @@ def _resolver():
         return resolvers.SlurmClusterResolver(gpus_per_node=max(1, gpus))
     raise ValueError(
         "--strategy multi_worker needs to know the workers: start one process on each "
-        "by Slurm's srun, or set TF_CONFIG on each (see the README)."
+        "by Slurm's srun, or set TF_CONFIG on each (see docs/guides/devices.md)."
     )
 
 

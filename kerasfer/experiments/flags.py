@@ -24,7 +24,8 @@ def parse(config_class, arguments=None):
     arguments = _flags_of_config_file(arguments) + arguments
     description = (
         f"{sys.modules[config_class.__module__].__doc__}\n\n"
-        "--config FILE.yaml reads flags from a file; flags given here win."
+        "--config FILE.yaml reads flags from a file, or from one of the recipes' "
+        "(short, pretrained, resnet18, ...); flags given here win."
     )
     try:
         flat = tyro.conf.OmitArgPrefixes[config_class]
@@ -43,13 +44,26 @@ def _flags_of_config_file(arguments):
             path = arguments.pop(at + 1) if at + 1 < len(arguments) else ""
         arguments.pop(at)
         try:
-            content = read_yaml(pathlib.Path(path).read_text()) or {}
+            content = read_yaml(_config_file(path).read_text()) or {}
         except (OSError, yaml.YAMLError) as error:
             raise SystemExit(f"error: --config {path}: {error}") from None
         if not isinstance(content, dict):
             raise SystemExit(f"error: --config {path}: expected `name: value` lines.")
         flags += as_arguments(content)
     return flags
+
+
+def _config_file(path):
+    """A file, or one that comes with the recipes: "short", or "recipes/short.yaml"
+    where there is no checkout."""
+    given = pathlib.Path(path)
+    if not given.exists():
+        from kerasfer.recipes import __path__ as recipes
+
+        shipped = pathlib.Path(recipes[0]) / f"{given.stem}.yaml"
+        if shipped.exists() and given.parent.name in ("", "recipes"):
+            return shipped
+    return given
 
 
 def as_arguments(values):

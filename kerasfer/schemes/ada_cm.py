@@ -43,8 +43,7 @@ class AdaCM(SemiSupervisedModel):
     | `floor` of T_c   | 0: none                 | 0.8                              |
     | `unlabeled_mean` | "subset": over subset I | "batch": others count as 0       |
     | `symmetric`      | False: anchors u_a      | True: both views are anchors     |
-    | classifier       | not mentioned           | `build_classifier(..., dropout=  |
-    |                  |                         | 0.5, unit_embedding=True)`       |
+    | classifier       | not mentioned           | dropout 0.5, unit_embedding True |
     | averaged copy    | not mentioned           | `ema_decay=0.999`, no warm-up    |
 
     The first release of the code gave InfoNCE no gradient: that is

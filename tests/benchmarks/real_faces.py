@@ -21,7 +21,7 @@ _FOUR = {**_TWO, "macro_f1": "macro F1 %", "calibration_error": "calibration err
 _FEW, _IMBALANCED = "560 balanced labels", "imbalanced, 1000 to 20 a class"
 # Marker -> file, rows, setting, metrics with their titles.
 TABLES = {
-    "<!-- ferplus, short -->": ("README.md", "ferplus.csv", _FEW, _TWO),
+    "<!-- real_faces, short -->": ("README.md", "real_faces.csv", _FEW, _TWO),
     "<!-- ferplus -->": ("docs/measured/README.md", "ferplus.csv", _FEW, _TWO),
     "<!-- real_faces, few -->": (
         "docs/measured/README.md", "real_faces.csv", _FEW, _FOUR,
