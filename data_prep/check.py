@@ -40,8 +40,9 @@ class Config:
     ignore: tuple[Kind, ...] = ()
     """Problems that are none here: listed, but without effect on the exit code."""
     write_clean: pathlib.Path | None = None
-    """New CSV: the manifest without unreadable, blank and double pictures. Of copies in
-    several splits that of the test part stays. MANIFEST itself is never changed."""
+    """New CSV: the manifest without unreadable, blank and double pictures. If copies
+    are in several splits, the one in the test split is kept. MANIFEST itself is never
+    changed."""
     examples: int = 5
     """How many of each problem to print."""
 

@@ -19,12 +19,19 @@ clustering, whose weights, cluster rule and annotations the paper at hand does n
 """
 
 import dataclasses
+import functools
 from typing import Literal
 
 import kerasfer
 from kerasfer.experiments.data import Faces
 from kerasfer.experiments.margin import Margin, config_for, scheme_options, search_space
-from kerasfer.experiments.network import Network, build_classifier, classifier_options
+from kerasfer.experiments.network import (
+    Network,
+    build_backbone,
+    build_classifier,
+    classifier_options,
+    require_one_rate,
+)
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.tasks import ActionUnits
@@ -68,8 +75,9 @@ def build_model(config, method, split):
         "loss_weights": {"supervised": config.margin.supervised_weight},
     }
     if method == "one_per_au":
+        require_one_rate(config.network)
         classifier = kerasfer.build_separate_classifiers(
-            config.network.backbone,
+            functools.partial(build_backbone, config.network),
             config.faces.image_shape,
             len(names),
             **classifier_options(config.network),

@@ -23,7 +23,11 @@ import sys
 from typing import Literal
 
 from kerasfer import recipes
-from kerasfer.experiments.flags import parse, require_at_least
+from kerasfer.experiments.flags import (
+    parse,
+    require_at_least,
+    with_config_files,
+)
 from kerasfer.experiments.runs import reported_errors
 from kerasfer.experiments.study.file import load_recipe
 from kerasfer.experiments.tuning.report import report
@@ -74,10 +78,13 @@ def _monitor(config, recipe, flags):
     """Flags for what is to be high, where none says it."""
     if config.objective:
         return ["--monitor", config.objective]
+    if any(word.split("=")[0] == "--monitor" for word in with_config_files(flags)):
+        return []
     base = parse(recipe.config, flags)
     imbalanced = base.faces.protocol.startswith("imbalanced")
     if imbalanced and base.training.monitor == "val_accuracy":
         # Overall accuracy would reward answering the frequent classes.
+        print("The objective is val_mean_class_accuracy: the labels are imbalanced.")
         return ["--monitor", "val_mean_class_accuracy"]
     return []
 

@@ -157,13 +157,27 @@ def test_ignored_problems_stay_and_contradictions_are_said(faces):
     assert "121 of 121 faces, without 0." in output
 
 
-def test_copies_of_copies_are_one_set():
+def test_only_copies_of_what_stays_go():
     from kerasfer.data import from_arrays
     from kerasfer.preparation.checking.clean import rows_to_drop
     from kerasfer.preparation.checking.problems import Problem
 
     faces = from_arrays(np.zeros((4, 8, 8, 3), np.uint8), [0, 0, 0, 0])
     a, b, c, d = faces.names
-    pairs = [(b, a), (d, c), (c, a)]
+    pairs = [(b, a), (c, b), (d, a)]
     problems = [Problem("near_duplicate", *pair) for pair in pairs]
-    assert rows_to_drop(faces, problems) == ({b, c, d}, 0)
+    # c is like b, which goes, and not like a, which stays.
+    assert rows_to_drop(faces, problems) == ({b, d}, 0)
+
+
+def test_a_labelled_copy_stays():
+    from kerasfer.data import from_arrays
+    from kerasfer.preparation.checking.clean import rows_to_drop
+    from kerasfer.preparation.checking.problems import Problem
+
+    faces = from_arrays(np.zeros((3, 8, 8, 3), np.uint8), [-1, 2, 1], "abc")
+    a, b, c = faces.names
+    problems = [Problem("duplicate", b, a), Problem("duplicate", c, a)]
+    dropped, contradicting = rows_to_drop(faces, problems)
+    assert dropped == {a, c}  # the same as b, by way of a
+    assert contradicting == 1

@@ -9,7 +9,7 @@ from conftest import dense_classifier, random_faces, softmax
 from kerasfer import losses
 from kerasfer.data import training_dataset
 from kerasfer.losses import supervised_loss
-from kerasfer.metrics import on_classes
+from kerasfer.metrics import MeanClassAccuracy, on_classes
 from kerasfer.schemes import CPE, FixMatch, MixMatch, Supervised
 
 LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0], [-2.0, 1.0, 0.9]], np.float32)
@@ -52,8 +52,49 @@ def test_each_loss_is_its_equation_for_indices_and_rows(name):
     loss = supervised_loss(name, COUNTS)
     rows = np.eye(3, dtype=np.float32)[LABELS]
     np.testing.assert_allclose(loss(rows, OUTPUTS), by_hand(name), rtol=1e-5)
-    if name != "squared_error":  # MixMatch's, for rows
-        np.testing.assert_allclose(loss(LABELS, OUTPUTS), by_hand(name), rtol=1e-5)
+    np.testing.assert_allclose(loss(LABELS, OUTPUTS), by_hand(name), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", losses.SUPERVISED_LOSSES)
+def test_soft_labels_are_the_mean_of_the_classes(name):
+    """But for those that are not linear in the labels."""
+    if name in ("squared_error", "label_smoothing"):
+        return
+    loss = supervised_loss(name, COUNTS)
+    soft = np.full((3, 3), (0.5, 0.2, 0.3), np.float32)
+    parts = [loss(np.full(3, k), OUTPUTS).numpy() for k in range(3)]
+    expected = 0.5 * parts[0] + 0.2 * parts[1] + 0.3 * parts[2]
+    np.testing.assert_allclose(loss(soft, OUTPUTS), expected, rtol=1e-5)
+
+
+def test_a_focus_below_one_has_finite_gradients():
+    logits = tf.Variable([[200.0, 0.0, 0.0]])
+    for gamma in (0.0, 0.5):
+        with tf.GradientTape() as tape:
+            loss = losses.focal_loss(tf.constant([0]), {"logits": logits}, gamma)
+        assert np.isfinite(tape.gradient(loss, logits)).all()
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda labels, outputs: tf.constant(1.0),
+        lambda labels, outputs: losses.cross_entropy(labels, outputs)[:, None],
+    ],
+    ids=["scalar", "column"],
+)
+def test_a_loss_of_another_shape_is_refused(loss):
+    model = Supervised(dense_classifier(), supervised_loss=loss)
+    model.compile("sgd")
+    data = training_dataset(random_faces(8, side=4), batch_size=4)
+    with pytest.raises(ValueError, match="must give one number a face"):
+        model.fit(data, steps_per_epoch=1, verbose=0)
+
+
+def test_a_function_of_keras_is_one_of_keras():
+    loss = supervised_loss(keras.losses.categorical_crossentropy)
+    expected = losses.cross_entropy(LABELS, OUTPUTS)
+    np.testing.assert_allclose(loss(LABELS, OUTPUTS), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["focal", "generalized_cross_entropy"])
@@ -138,8 +179,9 @@ def test_sample_weights_weigh_the_faces():
     model.loss_trackers["total"].reset_state()
     logits = model.classifier(faces.images)["logits"].numpy()
     entropies = -np.log(softmax(logits)[range(3), faces.labels])
-    expected = (weights * entropies).sum() / weights.sum()
-    data = (batch["image"], tf.constant(faces.labels), tf.constant(weights))
+    expected = (weights * entropies).sum() / weights.sum()  # one a face
+    weights = tf.constant(weights[:, None])  # a column is as good
+    data = (batch["image"], tf.constant(faces.labels), weights)
     logs = model.test_step(data)
     np.testing.assert_allclose(float(logs["loss"]), expected, rtol=1e-5)
 
@@ -201,8 +243,40 @@ def test_metrics_that_want_columns_get_them(labels):
     assert float(metric.result()) == 0 and metric.name == "f1"
 
 
+@pytest.mark.parametrize(
+    "metric",
+    [
+        keras.metrics.KLDivergence(name="kl_divergence"),
+        keras.metrics.MeanSquaredError(),
+        keras.metrics.CategoricalHinge(),
+        keras.metrics.CosineSimilarity(),
+        keras.metrics.PrecisionAtRecall(0.5),
+        keras.losses.categorical_crossentropy,
+        "categorical_accuracy",
+        "AUC",
+    ],
+    ids=range(8),
+)
+def test_metrics_on_indices_are_those_on_columns(metric):
+    probs = softmax(LOGITS).astype("float32")
+    found = []
+    for labels in (LABELS, np.eye(3, dtype=np.float32)[LABELS]):
+        made = on_classes(metric)
+        made.reset_state()
+        made.update_state(labels, probs)
+        found.append(float(made.result()))
+    assert found[0] == pytest.approx(found[1]) and np.isfinite(found[0])
+
+
 def test_other_metrics_stay_as_they_are():
-    for metric in ("accuracy", keras.metrics.SparseTopKCategoricalAccuracy(2)):
+    for metric in (
+        "accuracy",
+        "sparse_top_k_categorical_accuracy",
+        keras.metrics.SparseTopKCategoricalAccuracy(2),
+        keras.metrics.sparse_categorical_accuracy,
+        keras.metrics.Mean(),
+        MeanClassAccuracy(3),
+    ):
         assert on_classes(metric) is metric
 
 
@@ -218,7 +292,10 @@ def test_compile_takes_metrics_of_keras():
             keras.metrics.F1Score(average="weighted", name="f1"),
             keras.metrics.TopKCategoricalAccuracy(2, name="top_2"),
         ],
+        weighted_metrics=[keras.metrics.F1Score(average="macro", name="weighted")],
     )
     data = training_dataset(faces, batch_size=4)
     history = model.fit(data, steps_per_epoch=2, verbose=0).history
-    assert {*names} <= {*history}
+    assert {*names, "weighted"} <= {*history}
+    with pytest.raises(ValueError, match="Expected a list of metrics"):
+        model.compile("sgd", metrics={"probs": "accuracy"})

@@ -14,6 +14,7 @@ from recipe_runs import imported, run
 import kerasfer
 from kerasfer.experiments import own_parts
 from kerasfer.experiments.by_name import short_names
+from kerasfer.experiments.network import Network
 from kerasfer.training import PlugIn, SemiSupervisedModel
 
 PAGES = pathlib.Path(__file__).parent.parent / "docs/own"
@@ -162,6 +163,55 @@ def test_a_scheme_must_be_one(folder):
         config(scheme=("fixmatch",), plugin=(f"{folder}/mine.py:Hinted",))
 
 
+def test_a_run_does_not_hang_on_how_a_path_is_written(folder, monkeypatch):
+    recipe, monkey = imported("baselines"), monkeypatch
+    monkey.chdir(folder)
+    settings = [
+        recipe.RECIPE.settings(
+            recipe.Config(
+                scheme=(f"{place}mine.py:Hinted",),
+                network=Network(backbone=f"{place}mine.py:tiny"),
+            ),
+            "Hinted",
+        )
+        for place in ("", "./", f"{folder}/")
+    ]
+    assert settings[0] == settings[1] == settings[2]
+    assert settings[0]["backbone"] == "mine.py:tiny"
+
+
+def test_settings_are_those_of_before_where_nothing_new_is_asked_for():
+    settings = imported("baselines").RECIPE.settings(imported("baselines").Config())
+    later = {"freeze", "first_layer_rate", "weak", "strong", "sampler", "loss"}
+    assert not later & {*settings} and settings["normalization"] == "per_plane"
+
+
+def test_two_files_of_one_name_are_both_kept(tmp_path):
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "mine.py").write_text(f"x = '{place}'")
+    texts = [f"{tmp_path}/{place}/mine.py:x" for place in ("a", "b")]
+    own_parts.keep_copies([*texts, *texts, "fixmatch"], tmp_path / "kept")
+    kept = sorted((tmp_path / "kept").iterdir())
+    assert {file.read_text() for file in kept} == {"x = 'a'", "x = 'b'"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (["--strong", "{}/mine.py:grainy", "--scheme", "supervised"], "reads a strong"),
+        (["--loss", "class_balanced", "--sampler", "balanced"], "imbalance twice"),
+        (["--backbone", "alexnet", "--image-size", 32], "needs --image-size 63"),
+        (["--strong", "{}/nowhere.py:x"], "--strong: no file"),
+    ],
+)
+def test_flags_without_effect_or_sense_are_refused(folder, tmp_path, flags, error):
+    flags = [str(word).format(folder) for word in flags]
+    code, output = run(*TOY, *flags, recipe="baselines", cwd=tmp_path)
+    assert code == 1 and error in output, output
+    assert "Traceback" not in output
+
+
 def test_two_schemes_of_one_name_are_refused():
     assert short_names(["a.py:Own+abc", "fixmatch"]) == {
         "Own+abc": "a.py:Own+abc",
@@ -169,6 +219,8 @@ def test_two_schemes_of_one_name_are_refused():
     }
     with pytest.raises(ValueError, match="two schemes are called Own: a.py:Own and b"):
         short_names(["a.py:Own", "b.py:Own"])
+    with pytest.raises(ValueError, match="hog is a floor's name"):
+        short_names(["a.py:hog"])
 
 
 # --- mistakes in a scheme of one's own, each a sentence with the fix ------------------

@@ -82,10 +82,15 @@ def changes(image, seed):
     [
         (Draws(), "two different images for the same image and seed"),
         (changes, "changes the image that it is given"),
-        (lambda image, seed: image / 255, "must give a uint8 image .* dtype=float64"),
+        (lambda image, seed: image / 255, "must be a uint8 image .* dtype=float64"),
+        (lambda image, seed: image[..., 0], r"Received: dtype=uint8, shape=\(16, 16\)"),
+        (
+            lambda image, seed: image if seed < 2**30 else image / 255,
+            "with the seed 2147483647: A view must be a uint8 image",
+        ),
         (lambda image, seed: image[..., :1], r"Received: dtype=uint8, shape=\(16, 16"),
     ],
-    ids=["draws", "changes", "scales", "drops"],
+    ids=["draws", "changes", "scales", "grey", "at times", "drops"],
 )
 def test_what_breaks_the_contract_is_refused_before_training(view, error):
     image = np.full((16, 16, 3), 7, np.uint8)
@@ -93,6 +98,23 @@ def test_what_breaks_the_contract_is_refused_before_training(view, error):
         check_view(view, image, "strong")
     with pytest.raises(ValueError, match="The strong view"):
         training_dataset(FACES, FACES, VIEWS, 4, strong=view)
+
+
+def test_a_view_may_be_of_any_library():
+    def old(image, seed):
+        return np.random.RandomState(seed).randint(0, 256, image.shape).astype("uint8")
+
+    def of_tensorflow(image, seed):
+        return tf.image.flip_left_right(image)
+
+    for view in (old, of_tensorflow):
+        check_view(view, FACES.images[0], "strong")
+        assert len(batches(strong=view)) == 3
+
+
+def test_workers_need_a_view_that_can_be_sent():
+    with pytest.raises(ValueError, match="cannot be given to `workers`"):
+        training_dataset(FACES, FACES, VIEWS, 4, strong=lambda i, s: i, workers=1)
 
 
 def test_a_compose_of_albumentations():
@@ -152,6 +174,33 @@ def test_pairs_single_and_in_batches_give_the_same_faces():
         np.testing.assert_array_equal(faces.images, FACES.images)
         np.testing.assert_array_equal(faces.labels, FACES.labels)
         assert faces.class_names == ("a", "b", "c")
+
+
+def test_labels_in_a_column_are_indices():
+    column = FACES.labels[:, None]
+    for dataset in (
+        tf.data.Dataset.from_tensor_slices((FACES.images, column)),
+        tf.data.Dataset.from_tensor_slices((FACES.images, column)).batch(5),
+    ):
+        np.testing.assert_array_equal(from_dataset(dataset).labels, FACES.labels)
+
+
+def test_grey_images_need_their_axis():
+    grey = FACES.images[..., 0]
+    dataset = tf.data.Dataset.from_tensor_slices((grey, FACES.labels))
+    for given in (dataset, dataset.batch(5)):
+        with pytest.raises(ValueError, match="give grey ones a last axis"):
+            from_dataset(given)
+    given = tf.data.Dataset.from_tensor_slices((grey[..., None], FACES.labels))
+    names = np.array(["a", "b", "c"])
+    assert from_dataset(given.batch(5), names).images.shape == (12, 16, 16, 1)
+
+
+def test_soft_labels_are_no_classes():
+    soft = np.full((12, 3), 1 / 3, np.float32)
+    dataset = tf.data.Dataset.from_tensor_slices((FACES.images, soft))
+    with pytest.raises(ValueError, match="a class index, or a one-hot row"):
+        from_dataset(dataset)
 
 
 def test_a_folder_as_keras_reads_it(tmp_path):

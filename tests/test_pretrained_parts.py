@@ -107,9 +107,15 @@ def test_an_unknown_network_of_keras():
 
 def test_none_is_the_normalisation_that_the_backbone_expects():
     assert Network().pixels == "per_plane"
-    assert Network(backbone="resnet18").pixels == "imagenet"
+    assert Network(backbone="resnet18").pixels == "per_plane"  # from scratch
+    pretrained = Network(backbone="resnet18", backbone_weights="resnet18.pth")
+    assert pretrained.pixels == "imagenet"
     assert Network(backbone="dlib_resnet").pixels == "dlib"
-    assert Network(backbone="keras:VGG16").pixels == "caffe"
+    assert Network(backbone="keras:VGG16").pixels == "per_plane"
+    assert (
+        Network(backbone="keras:VGG16", backbone_weights="imagenet").pixels == "caffe"
+    )
+    assert Network(backbone="keras:EfficientNetB0").pixels == "none"  # scales inside
     assert Network(backbone="mine.py:net").pixels == "per_plane"
     assert Network(backbone="resnet18", normalization="unit").pixels == "unit"
 
@@ -216,5 +222,5 @@ def test_a_scheme_scales_its_steps():
 def test_rates_by_depth_are_for_one_device_and_in_their_range():
     with pytest.raises(ValueError, match=r"`first_layer_rate` must be in \(0, 1\]"):
         LayerRates(dense_classifier(), 1.5)
-    with pytest.raises(ValueError, match="is for one device. .* 2 replicas"):
+    with pytest.raises(ValueError, match="on one device only, and there are 2"):
         LayerRates(dense_classifier(), 0.5).check(2)

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasfer.experiments.comparison.printed import Printed, f1_by_class
+from kerasfer.experiments.comparison.printed import (
+    Printed,
+    f1_by_class,
+    printed_tables,
+    write_tables,
+)
+from kerasfer.experiments.comparison.runs import Compared
 
 VALUES = {
     "accuracy": {
@@ -92,3 +98,41 @@ def test_the_csv_is_a_row_a_number():
     table = TABLE.summary()
     assert [*table] == ["method", "score", "mean", "std", "runs", "best", "near"]
     assert pd.isna(table["std"]).sum() == 2
+
+
+class Run:
+    """As much of a finished run as a table reads."""
+
+    def __init__(self, accuracy, protocol="p", manifest=None):
+        self.config = {"protocol": protocol, "manifest": manifest}
+        self.result = {"accuracy": accuracy, "outputs": ["a"]}
+
+
+def compared(*runs):
+    return [Compared(method, run) for method, run in runs]
+
+
+def test_other_data_are_another_table_and_folds_are_one():
+    runs = compared(
+        ("a", Run(0.5, manifest="x/rafdb/faces.csv")),
+        ("a", Run(0.9, manifest="y/rafdb/faces.csv")),
+        ("a", Run(0.2, "folds:k=2,fold=0")),
+        ("a", Run(0.4, "folds:k=2,fold=1")),
+    )
+    tables = printed_tables(runs)
+    means = [float(t.summary()["mean"].iloc[0]) for t in tables]
+    assert means == pytest.approx([0.5, 0.9, 0.3])
+    assert len({t.label for t in tables}) == 3
+    assert "folds:k=2 (all folds): mean and deviation over 2 runs" in tables[2].caption
+
+
+def test_a_score_that_no_run_has_is_left_out(tmp_path):
+    assert printed_tables(compared(("a", Run(float("nan"))))) == []
+    with pytest.raises(ValueError, match="No run has a score"):
+        write_tables(tmp_path, compared(("a", Run(None))))
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_bar_in_a_name_does_not_end_a_cell():
+    lines = Printed("x", "y", {"a|b": {"c|d": [0.5]}}).markdown().splitlines()
+    assert r"| c\|d" in lines[-1] and r"a\|b" in lines[2]

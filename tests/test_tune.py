@@ -115,6 +115,38 @@ def test_ranges_that_are_none(tmp_path, text, error):
         space.read_ranges(path)
 
 
+@pytest.mark.parametrize(
+    ("ranges", "error"),
+    [
+        ("nothing: [1]", "no field is called nothing"),
+        ("unlabeled_ratio: [0.5, 1]", "expected whole numbers"),
+        ("threshold: [0.5, x]", "could not convert string"),
+        ("threshold: [null, 0.5]", "NoneType"),
+        ("learning_rate: {low: -1, high: 1}", "expected more than 0"),
+    ],
+)
+def test_each_value_is_tried_before_the_search(tmp_path, ranges, error):
+    path = tmp_path / "ranges.yaml"
+    path.write_text(ranges)
+    config = imported("baselines").Config()
+    with pytest.raises(ValueError, match=error):
+        space.as_fields(path, space.read_ranges(path), config)
+
+
+def test_values_have_the_type_of_their_field(tmp_path):
+    path = tmp_path / "ranges.yaml"
+    path.write_text(
+        "learning_rate: [1e-4, 1e-3]\nunlabeled_ratio: {low: 1, high: 4}\n"
+        "threshold: [1, 0.5]\n"
+    )
+    config = imported("baselines").Config()
+    found = space.as_fields(path, space.read_ranges(path), config)
+    assert found["learning_rate"] == [1e-4, 1e-3]
+    assert found["unlabeled_ratio"] == {"low": 1, "high": 4, "log": False}
+    assert isinstance(found["unlabeled_ratio"]["low"], int)
+    assert found["threshold"] == [1.0, 0.5]
+
+
 @pytest.mark.slow
 def test_the_test_part_is_not_read(searched):
     _, folder, _ = searched

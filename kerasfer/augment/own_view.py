@@ -11,7 +11,8 @@ from kerasfer.augment.views import VIEWS, WEAK_DICE, WEAK_VIEWS, apply_weak
 from kerasfer.types import Array
 from kerasfer.vision.images import resize
 
-_SEEDS = 2**53  # a uniform float64 has that many values
+_SEEDS = 2**31  # what any generator of random numbers takes
+_TRIED = (0, 1, 7, 99, _SEEDS - 1)
 
 
 class OwnView:
@@ -38,17 +39,30 @@ class OwnView:
     def __call__(
         self, image: Array, dice: Array, size: Sequence[int], pad: float
     ) -> Array:
-        view = self.of(image, int(dice[0] * _SEEDS))
-        channels = image.shape[-1]
-        return resize(view.reshape(*view.shape[:2], channels), size)
+        return resize(self.of(image, int(dice[0] * _SEEDS)), size)
 
     def of(self, image: Array, seed: int) -> Array:
-        """The view of an image at its own size."""
+        """The view of an image at its own size.
+
+        Raises:
+            ValueError: it is no uint8 image of as many channels.
+        """
+        view = np.asarray(self._drawn(image, seed))
+        if view.ndim == 2 and image.shape[2] == 1:
+            view = view[..., None]
+        if view.dtype != np.uint8 or view.shape[2:] != image.shape[2:]:
+            raise ValueError(
+                f"A view must be a uint8 image (height, width, {image.shape[2]}), "
+                f"values 0 to 255. Received: dtype={view.dtype}, shape={view.shape}."
+            )
+        return view
+
+    def _drawn(self, image, seed):
         if not _is_compose(self.function):
             return self.function(image, seed)
         if not hasattr(self._local, "compose"):
             self._local.compose = copy.deepcopy(self.function)
-        self._local.compose.set_random_seed(seed % 2**32)
+        self._local.compose.set_random_seed(seed)
         return self._local.compose(image=image)["image"]
 
 
@@ -83,23 +97,22 @@ def check_view(function: Any, image: Array, name: str) -> None:
         ValueError: it gives something else than a uint8 image of as many channels,
             another one for the same seed, or changes the image that it is given.
     """
-    given = image.copy()
-    first, second = (np.asarray(OwnView(function).of(image, 7)) for _ in range(2))
-    form = first.ndim in (2, 3) and first.shape[2:] in ((), image.shape[2:])
-    if first.dtype != np.uint8 or not form:
-        raise ValueError(
-            f"The {name} view must give a uint8 image (height, width, "
-            f"{image.shape[2]}), values 0 to 255. Received: dtype={first.dtype}, "
-            f"shape={first.shape}."
-        )
-    if not np.array_equal(image, given):
-        raise ValueError(
-            f"The {name} view changes the image that it is given, which other views "
-            "of the same face read too. Work on a copy: image = image.copy()."
-        )
-    if first.shape != second.shape or not np.array_equal(first, second):
-        raise ValueError(
-            f"The {name} view gives two different images for the same image and seed, "
-            "so that no run could be repeated or resumed. Draw from "
-            "np.random.default_rng(seed), not from a global generator."
-        )
+    given, view = image.copy(), OwnView(function)
+    for seed in _TRIED:
+        try:
+            first, second = (view.of(image, seed).copy() for _ in range(2))
+        except ValueError as error:
+            raise ValueError(
+                f"The {name} view, with the seed {seed}: {error}"
+            ) from error
+        if not np.array_equal(image, given):
+            raise ValueError(
+                f"The {name} view changes the image that it is given, which other "
+                "views of the same face read too. Work on a copy: image.copy()."
+            )
+        if first.shape != second.shape or not np.array_equal(first, second):
+            raise ValueError(
+                f"The {name} view gives two different images for the same image and "
+                "seed, so that no run could be repeated or resumed. Draw from "
+                "np.random.default_rng(seed), not from a global generator."
+            )

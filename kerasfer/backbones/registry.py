@@ -41,7 +41,7 @@ class Backbone:
 
 BACKBONES = {
     "compact": Backbone(compact, least_side=16),
-    "wide_resnet_28_2": Backbone(wide_resnet_28_2),
+    "wide_resnet_28_2": Backbone(wide_resnet_28_2, least_side=8),
     "resnet18": Backbone(resnet18, "imagenet", weights="pytorch"),
     "resnet34": Backbone(resnet34, "imagenet", weights="pytorch"),
     "alexnet": Backbone(alexnet, least_side=63),

@@ -47,9 +47,10 @@ def from_dataset(
             "Expected a data set of pairs (image, label); with TensorFlow Datasets "
             f"give as_supervised=True. Received: {spec}."
         )
-    is_batched = spec[0].shape.rank == 4
-    pairs = dataset if is_batched else dataset.batch(1)
-    names = class_names or getattr(dataset, "class_names", None)
+    pairs = dataset if _is_batched(spec[0]) else dataset.batch(1)
+    names = class_names
+    if names is None:
+        names = getattr(dataset, "class_names", None)
     found = (
         (image, label)
         for images, labels in pairs.as_numpy_iterator()
@@ -88,7 +89,7 @@ def from_hugging_face(
                 f"{', '.join(dataset.features)}."
             )
     of_column = getattr(dataset.features[label], "names", None) if label else None
-    names = class_names or of_column
+    names = of_column if class_names is None else class_names
     rows = (
         (np.asarray(row[image].convert("RGB")), row[label] if label else -1)
         for row in dataset
@@ -101,7 +102,7 @@ def _manifest(pairs: Iterable, class_names, size, parts):
     for image, label in pairs:
         image = _pixels(image)
         images.append(image if size is None else resize(image, size))
-        labels.append(label if np.ndim(label) == 0 else np.argmax(label))
+        labels.append(_class_of(label))
     if not images:
         raise ValueError("Expected at least one face. Received an empty data set.")
     shapes = {image.shape for image in images}
@@ -111,6 +112,30 @@ def _manifest(pairs: Iterable, class_names, size, parts):
             f"Received: {', '.join(map(str, sorted(shapes)[:3]))}."
         )
     return from_arrays(np.stack(images), np.array(labels), class_names, parts=parts)
+
+
+def _is_batched(spec):
+    """Whether elements are batches; grey images without a last axis are refused."""
+    rank, channels = spec.shape.rank, spec.shape[-1] if spec.shape.rank else None
+    if rank not in (3, 4) or channels not in (1, 3, None):
+        raise ValueError(
+            "Expected images (height, width, 1 or 3), or batches of them; give grey "
+            f"ones a last axis: images[..., None]. Received: shape={spec.shape}."
+        )
+    return rank == 4
+
+
+def _class_of(label):
+    """The index that a label is, or that its one-hot row stands for."""
+    label = np.asarray(label)
+    if label.size == 1:
+        return label.reshape(())
+    if label.ndim != 1 or sorted(label)[-2:] != [0, 1] or label.sum() != 1:
+        raise ValueError(
+            "Expected a label to be a class index, or a one-hot row. Received: "
+            f"{label}."
+        )
+    return label.argmax()
 
 
 def _pixels(image):

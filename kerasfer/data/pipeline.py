@@ -1,6 +1,7 @@
 """tf.data pipelines: endless training batches, one pass of evaluation batches."""
 
 import os
+import pickle  # nosec B403
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -98,7 +99,8 @@ def training_dataset(
     _check_sampler(sampler, labeled)
     for name, view in (("weak", weak), ("strong", strong)):
         if view is not None:
-            check_view(view, labeled.image(0), name)
+            check_view(view, labeled.image(0, (image_shape or (0, 0, None))[2]), name)
+            _check_pickled(view, name, workers)
     batches = TrainingBatches(
         labeled,
         unlabeled if _unlabeled_views(views) else None,
@@ -246,6 +248,19 @@ def _check_shares(shard, batch_size, workers):
             f"multiple of n, the number of devices. Received: shard={tuple(shard)}, "
             f"batch_size={batch_size}."
         )
+
+
+def _check_pickled(view, name, workers):
+    """Raises a ValueError if processes that make batches could not be given a view."""
+    if not workers:
+        return
+    try:
+        pickle.dumps(view)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"The {name} view cannot be given to `workers`: {error}. Define it at the "
+            "top of a module, or use workers=0."
+        ) from None
 
 
 def _check_sampler(sampler, labeled):

@@ -4,6 +4,7 @@ those of a user's own, such as "mine.py:Consistency"."""
 import inspect
 
 import kerasfer
+from kerasfer.experiments.floors import FLOORS
 from kerasfer.experiments.own_parts import is_own, name_of, own_part
 
 # Name -> class, by name: --help needs no TensorFlow.
@@ -36,6 +37,8 @@ def short_names(names, flag="--scheme"):
     short = {}
     for name in dict.fromkeys(names):
         row = "+".join(map(name_of, name.split("+")))
+        if row in FLOORS:
+            raise ValueError(f"{flag}: {row} is a floor's name. Rename {name}.")
         if row in short:
             raise ValueError(
                 f"{flag}: two schemes are called {row}: {short[row]} and {name}. "
@@ -52,8 +55,8 @@ def check_name(name):
     if not known or not all(p in PLUG_INS or is_own(p) for p in plug_ins):
         raise ValueError(
             f"--scheme: expected one of {', '.join(SCHEMES)}, with +"
-            f"{', +'.join(PLUG_INS)} if wanted, or your own, path/to/file.py:NAME. "
-            f"Received: {name}."
+            f"{', +'.join(PLUG_INS)} if wanted, or your own, path/to/file.py:NAME, "
+            f"without a + in the path. Received: {name}."
         )
     for plug_in in plug_ins:
         kerasfer.training.check_fit(scheme_class(name), _plug_in(plug_in))

@@ -124,11 +124,6 @@ def build_training_data(
     import tensorflow as tf
 
     # Labels of unlabelled faces, where they are known: only metrics read them.
-    own = {
-        name: ByReference(text, f"--{name}")
-        for name in ("weak", "strong")
-        if (text := getattr(faces, name))
-    }
     audit = ("audit_label",) if {"weak", "strong"} & {*model.all_views} else ()
     return kerasfer.data.distributed_training_dataset(
         strategy or tf.distribute.get_strategy(),
@@ -144,9 +139,22 @@ def build_training_data(
         workers=faces.data_workers,
         sampler=faces.sampler,
         then=then,
-        **own,
+        **own_views(faces),
         **options,
     )
+
+
+def own_views(faces):
+    """Name of a view, "weak" or "strong" -> one of the user's own, where there is one.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    return {
+        name: ByReference(text, f"--{name}")
+        for name in ("weak", "strong")
+        if (text := getattr(faces, name))
+    }
 
 
 def build_evaluation_data(faces, part):

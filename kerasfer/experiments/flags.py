@@ -20,8 +20,7 @@ def parse(config_class, arguments=None):
     A YAML file is a list of flags written down: its keys are the names of the fields,
     and what is unknown or ill-typed is refused as on the command line.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    arguments = _flags_of_config_file(arguments) + arguments
+    arguments = with_config_files(sys.argv[1:] if arguments is None else arguments)
     description = (
         f"{sys.modules[config_class.__module__].__doc__}\n\n"
         "--config FILE.yaml reads flags from a file, or from one of the recipes' "
@@ -32,6 +31,12 @@ def parse(config_class, arguments=None):
         return tyro.cli(flat, description=description, args=arguments)
     except ValueError as error:  # from __post_init__: a value that cannot be
         raise SystemExit(f"error: {error}") from None
+
+
+def with_config_files(arguments):
+    """The words of a command line, those of its `--config FILE` before all others."""
+    arguments = list(arguments)
+    return _flags_of_config_file(arguments) + arguments
 
 
 def _flags_of_config_file(arguments):

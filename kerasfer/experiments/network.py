@@ -38,14 +38,14 @@ class Network:
     dlib_resnet "dlib" (requirements-faces.txt), or the path of its .dat file; for one
     of Keras "imagenet", which downloads, or the path of its .weights.h5 file."""
     normalization: NORMALIZATIONS | None = None
-    """Of the pixels; None is what the backbone expects, per_plane where it is trained
-    from scratch."""
+    """Of the pixels; None is what the weights of the backbone expect, per_plane where
+    it is trained from scratch."""
     freeze: tuple[str, ...] = ()
     """Layers of the backbone that stay as they are, by patterns of their names, such as
     conv1*; * is all of it."""
     first_layer_rate: float = 1.0
-    """Learning rate of the first layer, over that of the last; between them by
-    depth."""
+    """Learning rate of the first layer as a fraction of the last layer's; layers
+    between are interpolated by depth."""
     dropout: float = 0.0
     """Rate before the last layer."""
     weight_penalty: Literal["none", "l1", "l2"] = "none"
@@ -83,12 +83,15 @@ class Network:
             return self.normalization
         if is_own(self.backbone):
             return "per_plane"
-        return kerasfer.backbones.backbone_by_name(self.backbone).normalization
+        expected = kerasfer.backbones.backbone_by_name(self.backbone).normalization
+        # dlib's layers and what scales inside are for such pixels in any case.
+        needed = self.backbone_weights or expected in ("none", "dlib")
+        return expected if needed else "per_plane"
 
 
 def build_classifier(network, image_shape, num_classes, **options):
     return kerasfer.build_classifier(
-        _built(network, image_shape),
+        build_backbone(network, image_shape),
         image_shape,
         num_classes,
         **classifier_options(network),
@@ -104,8 +107,24 @@ def backbone_builder(network):
     return kerasfer.backbones.backbone_by_name(network.backbone)
 
 
-def _built(network, image_shape):
+def require_one_rate(network):
+    """Raises a ValueError for several networks side by side, which have no depth."""
+    if network.first_layer_rate != 1:
+        raise ValueError(
+            "--first-layer-rate: one_per_au is several networks side by side, and has "
+            "no first layer. Expected 1."
+        )
+
+
+def build_backbone(network, image_shape):
+    """A new backbone, with its weights loaded and its layers frozen."""
     build, path = backbone_builder(network), network.backbone_weights
+    least = getattr(build, "least_side", 0)
+    if min(image_shape[:2]) < least:
+        raise ValueError(
+            f"--backbone {network.backbone} needs --image-size {least} at least. "
+            f"Received: {min(image_shape[:2])}."
+        )
     if path is None:
         backbone = build(image_shape)
     elif build.weights == "keras":

@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import importlib.util
 import pathlib
-import shutil
 import sys
 
 from kerasfer.safe_write import written_aside
@@ -70,32 +69,57 @@ class ByReference:
         return self.part(*args, **kwargs)
 
 
+def without_folder(text):
+    """The text with the file's name alone: how it is called in a run's settings,
+    however its path was written."""
+    place, _, name = text.rpartition(":")
+    if not place.endswith(".py"):
+        return text
+    return f"{pathlib.Path(place).name}:{name}"
+
+
 def hashes_of(texts):
-    """Text -> SHA-256 of its file, for those that are a user's own parts."""
+    """Text -> SHA-256 of its file, for those that are a user's own parts. Modules that
+    the file imports are not looked at.
+
+    Raises:
+        ValueError: there is no such file.
+    """
     return {
-        text: hashlib.sha256(_file(text).read_bytes()).hexdigest()
+        without_folder(text): hashlib.sha256(_file(text).read_bytes()).hexdigest()
         for text in sorted({t for t in texts if is_own(t)})
     }
 
 
 def keep_copies(texts, folder):
-    """Copies the files of parts into a folder, so that a run keeps what made it."""
-    for text in {t for t in texts if is_own(t)}:
+    """Copies the files of parts into a folder, so that a run keeps what made it. Of two
+    with one name the second gets its hash before its own."""
+    for file in sorted({_file(text).resolve() for text in texts if is_own(text)}):
         folder.mkdir(exist_ok=True)
-        file = _file(text)
-        with written_aside(folder / file.name) as aside:
-            shutil.copyfile(file, aside)
+        content, target = file.read_bytes(), folder / file.name
+        if target.exists() and target.read_bytes() != content:
+            digest = hashlib.sha256(content).hexdigest()[:12]
+            target = folder / f"{digest}_{file.name}"
+        with written_aside(target) as aside:
+            aside.write_bytes(content)
 
 
 def _module(place, flag):
     if not place.endswith(".py"):
         try:
             return importlib.import_module(place)
-        except ImportError as error:
+        except Exception as error:
+            missing = getattr(error, "name", None)
+            if isinstance(error, ModuleNotFoundError) and (
+                place == missing or place.startswith(f"{missing}.")
+            ):
+                raise ValueError(
+                    f"{flag}: no module {place}. Expected module:NAME, or "
+                    "path/to/file.py:NAME."
+                ) from None
             raise ValueError(
-                f"{flag}: no module {place} ({error}). Expected module:NAME, or "
-                "path/to/file.py:NAME."
-            ) from None
+                f"{flag}: module {place} raises {type(error).__name__}: {error}"
+            ) from error
     path = pathlib.Path(place).resolve()
     if not path.is_file():
         raise ValueError(f"{flag}: no file {place}. Expected path/to/file.py:NAME.")
@@ -140,6 +164,8 @@ def _line_in(path, error):
 
 def _file(text):
     place = text.rpartition(":")[0]
-    if place.endswith(".py"):
-        return pathlib.Path(place)
-    return pathlib.Path(_module(place, "module:NAME").__file__)
+    if not place.endswith(".py"):
+        return pathlib.Path(_module(place, "module:NAME").__file__)
+    if not pathlib.Path(place).is_file():
+        raise ValueError(f"No file {place}. Expected path/to/file.py:NAME.")
+    return pathlib.Path(place)

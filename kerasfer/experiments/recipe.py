@@ -8,12 +8,18 @@ import numpy as np
 
 import kerasfer
 from kerasfer.action_units import EMOTIONET
+from kerasfer.experiments.data import own_views
 from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.flags import parse
 from kerasfer.experiments.floors import FLOORS, run_floor
 from kerasfer.experiments.folds import per_fold
 from kerasfer.experiments.network import backbone_builder
-from kerasfer.experiments.own_parts import hashes_of, name_of
+from kerasfer.experiments.own_parts import (
+    hashes_of,
+    is_own,
+    name_of,
+    without_folder,
+)
 from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import column_of, reported_errors, slug
@@ -24,6 +30,12 @@ from kerasfer.experiments.train import run_training
 # Which runs there are and where, not how one is made.
 _ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
 _ELSEWHERE += ("data_workers",)
+# Flags that came later: at their defaults, runs are those of before.
+_LATER = {
+    "network": ("freeze", "first_layer_rate"),
+    "faces": ("weak", "strong", "sampler"),
+    "labeled_loss": ("loss",),
+}
 # Flags that may name a part of the user's own.
 _MAY_BE_OWN = ("scheme", "plugin", "backbone", "loss", "weak", "strong")
 
@@ -64,9 +76,17 @@ class Recipe:
         import keras
 
         backbone_builder(config.network)
-        for method in dict.fromkeys(self.methods(config)):
-            if method not in FLOORS:
-                self.build_model(_tiny(config), method, _tiny_split())
+        views = own_views(config.faces)
+        models = [
+            self.build_model(_tiny(config), method, _tiny_split())
+            for method in dict.fromkeys(self.methods(config))
+            if method not in FLOORS
+        ]
+        read = {view for model in models for view in model.all_views}
+        if "strong" in views and not read & {"strong", "strong_2"}:
+            raise ValueError(
+                "--strong: no method of this command reads a strong view; leave it out."
+            )
         keras.backend.clear_session()
 
     def run(self, config, method, seed, folder, read_test=True):
@@ -96,6 +116,7 @@ class Recipe:
             self.train,
             task or self.task,
             read_test=read_test,
+            own_parts=self.own_parts(config, method),
         )
 
     def settings(self, config, method=None):
@@ -106,6 +127,12 @@ class Recipe:
                 that all methods have.
         """
         settings = dataclasses.asdict(config)
+        settings["network"]["normalization"] = config.network.pixels
+        for group, names in _LATER.items():
+            for name in names if group in settings else ():
+                default = type(getattr(config, group)).__dataclass_fields__[name]
+                if settings[group][name] == default.default:
+                    del settings[group][name]
         for group in [n for n in settings if isinstance(settings[n], dict)]:
             settings.update(settings.pop(group))
         flags = {
@@ -117,8 +144,7 @@ class Recipe:
         return {**flags, "own_parts": own} if own else flags
 
     def own_parts(self, config, method=None):
-        """The values of flags that a run of a method hangs on, of which some may name
-        parts of the user's own."""
+        """Values of flags that affect a run of a method, and may name user files."""
         used = method.split("+") if method else ()
         groups = [g for g in vars(config).values() if dataclasses.is_dataclass(g)]
         parts = []
@@ -162,9 +188,10 @@ def _compare(folder, runs):
     from kerasfer.experiments.comparison.runs import collected
 
     page = folder / "comparison.html"
+    with at_worst_a_warning("paper_tables.tex"):
+        print(f"Tables for a paper: {write_tables(folder, collected(runs))}")
     with at_worst_a_warning(page):
         compared = collected(runs)
-        print(f"Tables for a paper: {write_tables(folder, compared)}")
         if len({one.method for one in compared}) > 1:
             write_comparison(page, compared)
             print(f"Methods side by side: {page}")
@@ -194,9 +221,12 @@ def _tiny_split():
 
 
 def _written(value):
+    """What YAML can hold; of a user's part the name of its file, wherever that lies."""
     if isinstance(value, pathlib.Path):
         return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return list(map(_written, value))
+    return without_folder(value) if is_own(value) else value
 
 
 def _draw_shifts(folder):

@@ -83,8 +83,9 @@ def open_run(folder, config, resume=False):
             if identity(run.written_config) == identity(config):
                 return run
             raise SystemExit(
-                f"error: {folder} holds a finished run with another configuration (see "
-                "its config.yaml). Choose another --out; nothing was changed."
+                f"error: {folder} holds a finished run with another configuration: "
+                f"{_differing(run.written_config, config)}. Choose another --out; "
+                "nothing was changed."
             )
         if resume and _is_begun(folder):
             remove_leftovers(folder)
@@ -102,6 +103,11 @@ def open_run(folder, config, resume=False):
     return run
 
 
+def _differing(before, now):
+    before, now = identity(before), identity(now)
+    return ", ".join(n for n in sorted({*before, *now}) if before.get(n) != now.get(n))
+
+
 def write_config(folder, config):
     with written_aside(RunFolder(folder).config) as aside:
         aside.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -115,12 +121,11 @@ def _is_begun(folder):
 
 def _resumed(run, written):
     """The run, if it is the one that was begun; its env.json says that it goes on."""
-    before, now = identity(written), identity(run.config)
-    if before != now:
-        others = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
+    if identity(written) != identity(run.config):
         raise SystemExit(
             f"error: {run.folder} was begun with another configuration: "
-            f"{', '.join(others)}. Choose another --out; nothing was changed."
+            f"{_differing(written, run.config)}. Choose another --out; nothing was "
+            "changed."
         )
     write_config(run.folder, run.config)
     path = run.files.env

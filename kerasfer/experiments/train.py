@@ -18,7 +18,7 @@ from kerasfer.experiments.training_run import TrainingRun
 from kerasfer.safe_write import written_aside
 
 
-def run_training(config, settings, folder, train, task, read_test=True):
+def run_training(config, settings, folder, train, task, read_test=True, own_parts=()):
     """One run; returns its result, from the folder if it is finished already.
 
     Args:
@@ -28,6 +28,7 @@ def run_training(config, settings, folder, train, task, read_test=True):
         train: (config, method, `TrainingRun`) -> model, trained.
         task: a `Task`.
         read_test: whether the test part is read, once, and the result has its scores.
+        own_parts: texts of flags; the files that they name are copied into the folder.
     """
     if not read_test:
         settings = {**settings, "test_part": "not read"}
@@ -39,7 +40,7 @@ def run_training(config, settings, folder, train, task, read_test=True):
                 kerasfer.data.check_split(split, run.files.split)
             print(f"{folder} is finished; its result is taken as it is.")
             return _tested_later(run, config, devices) if read_test else run.result
-        keep_copies(settings.get("own_parts", ()), run.files.own_parts)
+        keep_copies(own_parts, run.files.own_parts)
         reports = config.output.report and devices.is_chief
         try:
             with plain_warnings(), lost_workers_reported():

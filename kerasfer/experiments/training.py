@@ -85,6 +85,11 @@ def with_steps(training, num_labeled, batch_size):
 def frame_options(config):
     """Keywords that every scheme takes, of a recipe's config."""
     training = config.training
+    if training.lookahead and config.network.first_layer_rate != 1:
+        raise ValueError(
+            "--first-layer-rate and --lookahead: its slow weights would move at the "
+            "full rate. Leave one of them out."
+        )
     return {
         "ema_decay": training.ema_decay,
         "ema_warmup": training.ema_warmup,
@@ -97,6 +102,12 @@ def frame_options(config):
 def expression_options(config, split):
     """Keywords that every scheme on expressions takes, the loss on labelled faces among
     them."""
+    by_counts = config.labeled_loss.loss in ("class_balanced", "logit_adjusted")
+    if by_counts and config.faces.sampler == "balanced":
+        raise ValueError(
+            f"--loss {config.labeled_loss.loss} and --sampler balanced correct one "
+            "imbalance twice. Leave one of them out."
+        )
     loss = config.labeled_loss.build(split.labeled)
     return {**frame_options(config), "supervised_loss": loss}
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasfer.losses.cross_entropy import cross_entropy, probability_error
 from kerasfer.losses.few_and_noisy import (
+    as_rows,
     class_balanced_cross_entropy,
     focal_loss,
     generalized_cross_entropy,
@@ -17,6 +18,11 @@ from kerasfer.losses.few_and_noisy import (
 )
 from kerasfer.types import Array, Tensor
 
+
+def _squared_error(labels, outputs):
+    return probability_error(as_rows(labels, outputs), outputs)
+
+
 SUPERVISED_LOSSES = {
     "cross_entropy": cross_entropy,
     "focal": focal_loss,
@@ -24,7 +30,7 @@ SUPERVISED_LOSSES = {
     "logit_adjusted": logit_adjusted_cross_entropy,
     "label_smoothing": smoothed_cross_entropy,
     "generalized_cross_entropy": generalized_cross_entropy,
-    "squared_error": probability_error,
+    "squared_error": _squared_error,
 }
 _BY_COUNTS = ("class_balanced", "logit_adjusted")
 
@@ -63,6 +69,8 @@ def supervised_loss(
         loss = loss()
     if isinstance(loss, keras.losses.Loss):
         return _of_keras(loss)
+    if getattr(loss, "__module__", "").startswith("keras."):
+        return _of_keras(loss)  # a function (y_true, y_pred)
     if not callable(loss):
         raise ValueError(
             "`supervised_loss` must be a function (labels, outputs) -> (batch,), a "

@@ -12,6 +12,8 @@ import tensorflow as tf
 from kerasfer.losses.cross_entropy import cross_entropy
 from kerasfer.types import Array, Tensor
 
+_TINY = 1e-7
+
 
 def focal_loss(
     labels: Tensor, outputs: dict[str, Tensor], gamma: float = 2.0
@@ -34,8 +36,9 @@ def focal_loss(
     >>> focal_loss(tf.constant([0]), {"logits": tf.zeros((1, 2))})  # [0.25 log 2]
     """
     log_probs = tf.nn.log_softmax(outputs["logits"])
-    focus = tf.pow(1.0 - tf.exp(log_probs), gamma)
-    return -tf.reduce_sum(_rows(labels, outputs) * focus * log_probs, -1)
+    # Away from 0, where the power's gradient is infinite for gamma < 1.
+    focus = tf.pow(tf.maximum(1.0 - tf.exp(log_probs), _TINY), gamma)
+    return -tf.reduce_sum(as_rows(labels, outputs) * focus * log_probs, -1)
 
 
 def generalized_cross_entropy(
@@ -61,7 +64,7 @@ def generalized_cross_entropy(
     """
     log_probs = tf.nn.log_softmax(outputs["logits"])
     losses = (1.0 - tf.exp(q * log_probs)) / q
-    return tf.reduce_sum(_rows(labels, outputs) * losses, -1)
+    return tf.reduce_sum(as_rows(labels, outputs) * losses, -1)
 
 
 def smoothed_cross_entropy(
@@ -82,7 +85,7 @@ def smoothed_cross_entropy(
     >>> smoothed_cross_entropy(tf.constant([0]), {"logits": tf.zeros((1, 2))}) # [log 2]
     """
     logits = outputs["logits"]
-    rows = _rows(labels, outputs)
+    rows = as_rows(labels, outputs)
     targets = (1.0 - smoothing) * rows + smoothing / logits.shape[-1]
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
@@ -95,7 +98,8 @@ def class_balanced_cross_entropy(
 ) -> Tensor:
     """Cross-entropy weighted by each class's effective number of faces.
 
-        w_k ~ (1 - beta) / (1 - beta^n_k),  sum_k w_k = K;   l = sum_k y_k w_k H_k
+        w_k ~ (1 - beta) / (1 - beta^n_k),  sum_k w_k = K
+        l = - sum_k y_k w_k log p_k,   p = softmax(z)
 
     Source: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR
     2019, Eq. 10; beta 0.999 is one of the paper's four.
@@ -115,8 +119,8 @@ def class_balanced_cross_entropy(
     counts = np.maximum(np.asarray(class_counts, np.float64), 1.0)
     weights = (1.0 - beta) / (1.0 - beta**counts)
     weights = tf.constant(weights * len(weights) / weights.sum(), tf.float32)
-    rows = _rows(labels, outputs)
-    return tf.reduce_sum(rows * weights, -1) * cross_entropy(labels, outputs)
+    log_probs = tf.nn.log_softmax(outputs["logits"])
+    return -tf.reduce_sum(as_rows(labels, outputs) * weights * log_probs, -1)
 
 
 def logit_adjusted_cross_entropy(
@@ -149,8 +153,11 @@ def logit_adjusted_cross_entropy(
     return cross_entropy(labels, {"logits": outputs["logits"] + priors})
 
 
-def _rows(labels, outputs):
-    """Labels as rows of probabilities, float (batch, num_classes)."""
+def as_rows(labels: Tensor, outputs: dict[str, Tensor]) -> Tensor:
+    """Labels as rows of probabilities, float (batch, num_classes).
+
+    >>> as_rows(tf.constant([1]), {"logits": tf.zeros((1, 2))})  # [[0, 1]]
+    """
     labels = tf.convert_to_tensor(labels)
     if labels.dtype.is_floating:
         return labels

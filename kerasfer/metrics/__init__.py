@@ -9,7 +9,7 @@ from kerasfer.metrics.expressions import (
     PredictionScores,
     UnloggedConfusionMatrix,
 )
-from kerasfer.metrics.on_classes import on_classes
+from kerasfer.metrics.on_classes import all_on_classes, on_classes
 from kerasfer.metrics.pseudo_labels import PseudoLabelQuality, confidence_edges
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "PredictionScores",
     "PseudoLabelQuality",
     "UnloggedConfusionMatrix",
+    "all_on_classes",
     "confidence_edges",
     "fitted_thresholds",
     "on_classes",

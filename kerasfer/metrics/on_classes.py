@@ -7,33 +7,64 @@ import tensorflow as tf
 
 from kerasfer.types import Tensor
 
-# What else Keras has takes class indices, by its name ("sparse_...") or "accuracy".
-_WANT_COLUMNS = (
-    keras.metrics.AUC,
-    keras.metrics.CategoricalAccuracy,
-    keras.metrics.CategoricalCrossentropy,
-    keras.metrics.FBetaScore,
-    keras.metrics.Precision,
-    keras.metrics.Recall,
-    keras.metrics.TopKCategoricalAccuracy,
-)
+# By these names Keras itself picks what fits class indices.
+_PICKED_BY_KERAS = ("accuracy", "acc", "crossentropy", "ce")
+# Of numbers, or of predicted classes in the place of probabilities.
+_OTHERS = ("Mean", "Sum", "Accuracy", "IoU", "MeanIoU")
+
+
+def all_on_classes(metrics: Any) -> list:
+    """What `compile` was given, each as `on_classes` makes it.
+
+    Raises:
+        ValueError: a dict; a scheme has one output.
+    """
+    if isinstance(metrics, dict):
+        raise ValueError(
+            "Expected a list of metrics, of the one output `probs`. Received a dict."
+        )
+    return [on_classes(metric) for metric in metrics or ()]
 
 
 def on_classes(metric: Any) -> Any:
     """A metric as `compile` of a scheme uses it.
 
     Args:
-        metric: what `compile` takes. A `keras.metrics.F1Score`, `AUC`, `Precision`,
-            `Recall`, `CategoricalAccuracy`, `TopKCategoricalAccuracy` or
-            `CategoricalCrossentropy` is given a column a class where labels are class
-            indices; all else stays as it is.
+        metric: what `compile` takes. Metrics of Keras that want a column a class, such
+            as `F1Score`, `AUC`, `Precision`, `TopKCategoricalAccuracy`, `KLDivergence`,
+            given as objects, functions or names, get one where labels are class
+            indices. "accuracy", "sparse_..." and metrics of other classes stay.
 
     >>> metric = on_classes(keras.metrics.TopKCategoricalAccuracy(2, name="top_2"))
     >>> metric.update_state([2], [[0.1, 0.6, 0.3]])
     >>> float(metric.result())
     1.0
     """
-    return _OnClasses(metric) if isinstance(metric, _WANT_COLUMNS) else metric
+    if isinstance(metric, str):
+        if metric in _PICKED_BY_KERAS or metric.startswith("sparse"):
+            return metric
+        metric = keras.metrics.get(metric)
+    is_object = isinstance(metric, keras.metrics.Metric)
+    if not is_object and _is_of_keras(metric):
+        name = metric.__name__
+        if name.startswith("sparse"):
+            return metric
+        metric, is_object = keras.metrics.MeanMetricWrapper(metric, name=name), True
+    if not is_object or not _wants_columns(metric):
+        return metric
+    return _OnClasses(metric)
+
+
+def _wants_columns(metric):
+    known = [kind for kind in type(metric).__mro__ if _is_of_keras(kind)]
+    names = {kind.__name__ for kind in known[:1]}
+    sparse = any(name.startswith("Sparse") for name in names)
+    plain = names & {*_OTHERS, "Metric"}
+    return bool(known) and not sparse and not plain
+
+
+def _is_of_keras(part):
+    return getattr(part, "__module__", "").split(".")[0] == "keras"
 
 
 class _OnClasses(keras.metrics.Metric):

@@ -10,9 +10,10 @@ class LayerRates:
 
         rate of layer l of L:  r ^ (1 - l / (L - 1)) times the learning rate,  l = 0 ...
 
-    so that the first layer has r times the rate of the last. What the optimiser did to
-    a weight is scaled after it did it, which under SGD and Adam, decoupled weight decay
-    included, is the smaller rate itself, and needs no other optimiser.
+    so that the first layer has r times the rate of the last. Each weight's update is
+    multiplied by its factor afterwards. For SGD and Adam, decoupled weight decay
+    included, this equals a smaller learning rate, so one optimiser is enough; under
+    Lookahead it does not.
 
     Args:
         classifier: functional model.
@@ -37,8 +38,8 @@ class LayerRates:
         """Raises a ValueError where variables cannot be assigned by a replica."""
         if self.scaled and num_replicas > 1:
             raise ValueError(
-                "`first_layer_rate` is for one device. Expected 1, under a strategy "
-                f"with {num_replicas} replicas. Freeze layers instead."
+                f"`first_layer_rate` works on one device only, and there are "
+                f"{num_replicas}. Leave it at 1, or freeze layers."
             )
 
     def before(self):

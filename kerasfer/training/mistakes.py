@@ -8,9 +8,24 @@ from kerasfer.training.step import Pseudo, Step
 class Entries(dict):
     """The entries of a batch, with an error that says how to get a missing one."""
 
-    def __init__(self, batch, scheme):
-        super().__init__(batch)
-        self.scheme = scheme
+    scheme = "The scheme"
+
+    @classmethod
+    def of(cls, batch, scheme):
+        """The entries of what `fit` was given.
+
+        Raises:
+            ValueError: it is no dict.
+        """
+        if not isinstance(batch, dict):
+            raise ValueError(
+                f"{scheme} trains on batches of kerasfer.data.training_dataset: pairs "
+                '(dict with "image" and its views, labels). Received: '
+                f"{_described(batch)} in the place of the dict."
+            )
+        entries = cls(batch)
+        entries.scheme = scheme
+        return entries
 
     def __missing__(self, name):
         raise ValueError(
@@ -36,9 +51,9 @@ def check_step(step, scheme):
     for name, loss in step.losses.items():
         if tf.convert_to_tensor(loss).shape.rank != 0:
             raise ValueError(
-                f"{scheme}: the loss {name!r} must be one number. Take the mean, "
-                "kerasfer.losses.batch_mean(...), which is right on several devices "
-                f"too. Received: {_described(loss)}."
+                f"{scheme}: the loss {name!r} must be one number. Take the mean over "
+                f"the batch, kerasfer.losses.batch_mean(...). Received: "
+                f"{_described(loss)}."
             )
     if "image" not in step.outputs:
         raise ValueError(
@@ -47,6 +62,18 @@ def check_step(step, scheme):
         )
     if step.pseudo is not None:
         _check_pseudo(step.pseudo, scheme)
+
+
+def check_supervised(losses, labels):
+    """Raises a ValueError unless a supervised loss gave one number a face."""
+    shape = tf.convert_to_tensor(losses).shape
+    count = tf.convert_to_tensor(labels).shape[:1]
+    if shape.rank != 1 or not shape.is_compatible_with(count):
+        raise ValueError(
+            "`supervised_loss` must give one number a face, shape (batch,), without a "
+            "mean: the frame takes it. A loss over the whole batch (dice, tversky) "
+            f"cannot be used. Received: shape {shape} for labels of {count}."
+        )
 
 
 def check_losses(parts, weights, scheme):

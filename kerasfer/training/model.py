@@ -14,7 +14,7 @@ from kerasfer.losses.reductions import num_replicas
 from kerasfer.metrics import (
     PseudoLabelQuality,
     UnloggedConfusionMatrix,
-    on_classes,
+    all_on_classes,
     result_names,
 )
 from kerasfer.schedules import averaging_decay
@@ -32,7 +32,12 @@ from kerasfer.training.copies import copy_of
 from kerasfer.training.epoch_update import EpochUpdate
 from kerasfer.training.fit import CLASSES, check_fit
 from kerasfer.training.layer_rates import LayerRates
-from kerasfer.training.mistakes import Entries, check_losses, check_step
+from kerasfer.training.mistakes import (
+    Entries,
+    check_losses,
+    check_step,
+    check_supervised,
+)
 from kerasfer.training.non_finite import StopOnNonFiniteLoss
 from kerasfer.training.overflow import all_finite, restore_unless, statistics_of
 from kerasfer.training.own_outputs import confidences, own_outputs, predictions
@@ -207,6 +212,7 @@ class SemiSupervisedModel(ReplicatedModel):
             outputs: of the classifier on these faces.
         """
         losses = self.loss_function(labels, outputs)
+        check_supervised(losses, labels)
         return self.sample_weights.applied(labels, losses, type(self).__name__)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -307,6 +313,7 @@ class SemiSupervisedModel(ReplicatedModel):
         optimizer: Any = "adam",
         metrics: Sequence[Any] | None = None,
         jit_compile: bool = False,
+        weighted_metrics: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """As `keras.Model.compile`, without a loss.
@@ -325,7 +332,8 @@ class SemiSupervisedModel(ReplicatedModel):
             )
         super().compile(
             optimizer=optimizer,
-            metrics=[on_classes(metric) for metric in metrics or ()],
+            metrics=all_on_classes(metrics),
+            weighted_metrics=all_on_classes(weighted_metrics),
             jit_compile=jit_compile,
             **kwargs,
         )
@@ -407,7 +415,7 @@ class SemiSupervisedModel(ReplicatedModel):
             tf.GradientTape() as tape,
             self.sample_weights.of(labels, weights, name),
         ):
-            step = self._whole_step(Entries(batch, name), labels)
+            step = self._whole_step(Entries.of(batch, name), labels)
             parts = self._loss_parts(step)
             total = tf.add_n(
                 [
@@ -441,6 +449,8 @@ class SemiSupervisedModel(ReplicatedModel):
         outputs = self.inference_classifier(images, training=False)
         # Face by face: a last batch, or a replica's part of it, may have fewer.
         losses = self.loss_function(labels, outputs)
+        check_supervised(losses, labels)
+        weights = None if weights is None else tf.reshape(weights, (-1,))
         self.loss_trackers["total"].update_state(losses, weights)
         for plug_in in self.plug_ins:
             plug_in.observe_test(labels, outputs)

@@ -2,12 +2,14 @@
 
 import contextlib
 
+import tensorflow as tf
+
 
 class SampleWeights:
     """The weights of a step's labelled faces, found by the tensor of their labels.
 
-    Replicas trace the same code side by side, so that what a step is given is not a
-    value of the model's. Labels are of one step of one replica.
+    Replicas trace at the same time, so weights are looked up by their label tensor,
+    not stored in one attribute.
     """
 
     def __init__(self):
@@ -28,7 +30,7 @@ class SampleWeights:
         if weights is None:
             yield
             return
-        entry = {"weights": weights, "used": False}
+        entry = {"weights": tf.reshape(weights, (-1,)), "used": False}
         self._given[id(labels)] = entry
         try:
             yield
@@ -54,7 +56,7 @@ class SampleWeights:
 
 def _no_use(scheme):
     return (
-        f"{scheme} cannot take sample weights or `class_weight`: it trains on labels "
-        "that it makes of the batch's, not on those themselves. Weigh the classes in "
+        f"{scheme} cannot take sample weights or `class_weight`: it trains on mixed or "
+        "softened labels, so weights of faces have no meaning. Weigh the classes in "
         'its `supervised_loss`, such as supervised_loss("class_balanced", counts).'
     )

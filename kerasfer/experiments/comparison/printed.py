@@ -78,6 +78,8 @@ class Printed:
             mark = {"best": "**", "near": "_"}.get(marks.iat[method, column], "")
             cells.iat[method, column] = f"{mark}{cells.iat[method, column]}{mark}"
         table = cells.reset_index(names="method")
+        table["method"] = [name.replace("|", r"\|") for name in table["method"]]
+        table.columns = [name.replace("|", r"\|") for name in table.columns]
         text = table.to_markdown(index=False, disable_numparse=True)
         return f"{self.caption}, in %. {self._marked('in italics')}\n\n{text}"
 
@@ -131,6 +133,8 @@ def write_tables(folder, compared):
         path of the LaTeX file.
     """
     printed = printed_tables(compared)
+    if not printed:
+        raise ValueError("No run has a score: there is nothing to put into a table.")
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "tex": "\n".join(table.latex() for table in printed),
@@ -151,6 +155,8 @@ def printed_tables(compared):
     for (protocol, data), runs in _by_setting(compared).items():
         place = f"{data}, {protocol}"
         counts = {sum(one.method == m for one in runs) for m in _methods(runs)}
+        if any("fold=" in one.run.config["protocol"] for one in runs):
+            place += " (all folds)"
         over = f"mean and deviation over {_either(counts)} runs"
         if counts == {1}:
             over = "one run each"
@@ -160,7 +166,7 @@ def printed_tables(compared):
              None),
         ):  # fmt: skip
             values = _of_scores(runs, columns) if columns else _by_output(runs)
-            if values:
+            if any(np.isfinite(v).any() for m in values.values() for v in m.values()):
                 label = f"tab:{name}-{re.sub(r'[^a-z0-9]+', '-', place.lower())}"
                 tables.append(Printed(f"{title}, {place}: {over}", label, values))
     return tables
@@ -179,13 +185,23 @@ def f1_by_class(confusion):
 
 
 def _by_setting(compared):
-    settings = {}
+    """(protocol, name of the data) -> runs; folds of one protocol together."""
+    found = {}
     for one in compared:
         manifest = one.run.config["manifest"]
+        path = manifest and pathlib.Path(manifest).resolve()
+        protocol = re.sub(r",?fold=\d+", "", one.run.config["protocol"])
+        found.setdefault((protocol, path), []).append(one)
+    names = [path.parent.name for _, path in found if path]
+    settings = {}
+    for (protocol, path), runs in found.items():
         data = "rendered faces"
-        if manifest is not None:
-            data = pathlib.Path(manifest).resolve().parent.name
-        settings.setdefault((one.run.config["protocol"], data), []).append(one)
+        if path:
+            several = len({p for _, p in found if p}) > 1 and (
+                names.count(path.parent.name) > 1
+            )
+            data = str(path) if several else path.parent.name
+        settings[protocol, data] = runs
     return settings
 
 

@@ -10,7 +10,12 @@ from kerasfer.experiments.devices import refuse_workers
 from kerasfer.experiments.flags import as_arguments, with_values
 from kerasfer.experiments.folds import per_fold
 from kerasfer.experiments.runs import slug
-from kerasfer.experiments.tuning.space import names_of, read_ranges, search_space
+from kerasfer.experiments.tuning.space import (
+    as_fields,
+    names_of,
+    read_ranges,
+    search_space,
+)
 from kerasfer.experiments.yaml_text import read_yaml
 from kerasfer.safe_write import written_aside
 
@@ -40,19 +45,12 @@ class Search:
         if len(per_fold(base)) > 1:
             raise ValueError("--protocol: a search is on one fold: add fold=N.")
         self.objective = base.training.monitor
-        self.ranges = config.ranges and read_ranges(config.ranges)
-        self._check_fields()
+        self.ranges = None
+        if config.ranges is not None:
+            ranges = read_ranges(config.ranges)
+            self.ranges = as_fields(config.ranges, ranges, base)
         name = f"{recipe.name}_{self.method}_{base.faces.name}"
         self.folder = config.out / "tune" / slug(name)
-
-    def _check_fields(self):
-        """Raises a ValueError if the recipe has no such field."""
-        for name, given in (self.ranges or {}).items():
-            value = given[0] if isinstance(given, list) else given["low"]
-            try:
-                with_values(self.base, {name: value})
-            except ValueError as error:
-                raise ValueError(f"--ranges {self.config.ranges}: {error}") from None
 
     def space(self):
         """Keras Tuner's hyperparameters of the search."""

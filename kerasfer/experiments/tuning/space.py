@@ -1,9 +1,11 @@
 """What is searched: a recipe's own space, or ranges of a YAML file."""
 
+import dataclasses
 import pathlib
 
 import yaml
 
+from kerasfer.experiments.flags import with_values
 from kerasfer.experiments.yaml_text import read_yaml
 
 _KEYS = {"low", "high", "log"}
@@ -57,6 +59,52 @@ def read_ranges(path):
     return {name: _checked(path, name, value) for name, value in content.items()}
 
 
+def as_fields(path, ranges, config):
+    """Ranges with values of the types of their fields, each of which the config takes.
+
+    Raises:
+        ValueError: there is no such field, or a value cannot be.
+    """
+    return {
+        name: _as_field(path, name, given, config) for name, given in ranges.items()
+    }
+
+
+def _as_field(path, name, given, config):
+    kind = _kind_of(config, name)
+    ends = given if isinstance(given, list) else [given["low"], given["high"]]
+    try:
+        if kind in (int, float):
+            if kind is int and any(float(value) % 1 for value in ends):
+                raise ValueError("expected whole numbers")
+            ends = [kind(float(value)) for value in ends]
+        for value in ends:
+            with_values(config, {name: value})
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"--ranges {path}, {name}: {error}. Received: {given}."
+        ) from None
+    if isinstance(given, list):
+        return ends
+    if kind not in (int, float):
+        raise ValueError(
+            f"--ranges {path}, {name}: is no number; give a list of values."
+        )
+    return {**given, "low": ends[0], "high": ends[1]}
+
+
+def _kind_of(config, name):
+    """Type of a field's values, of the config or a group of it."""
+    for group in (config, *vars(config).values()):
+        if dataclasses.is_dataclass(group) and name in vars(group):
+            value = getattr(group, name)
+            if value is None:  # such as `threshold: float | None`
+                text = str(group.__dataclass_fields__[name].type)
+                return float if "float" in text else int if "int" in text else str
+            return type(value)
+    raise ValueError(f"--ranges: no field is called {name}.")
+
+
 def _checked(path, name, given):
     expected = (
         f"--ranges {path}, {name}: expected [value, value, ...], or {{low: ..., high: "
@@ -70,15 +118,18 @@ def _checked(path, name, given):
         low, high = float(given["low"]), float(given["high"])
     except (TypeError, ValueError):
         raise ValueError(expected) from None
-    if not low < high or (given.get("log") and low <= 0):
+    log = given.get("log", False)
+    if not low < high or not isinstance(log, bool) or (log and low <= 0):
         raise ValueError(expected)
-    return {"low": low, "high": high, "log": bool(given.get("log"))}
+    return {"low": low, "high": high, "log": log}
 
 
 def _asked(asked, name, given):
     if isinstance(given, list):
         return asked.Choice(name, given)
     sampling = "log" if given["log"] else "linear"
+    if isinstance(given["low"], int):
+        return asked.Int(name, given["low"], given["high"], sampling=sampling)
     return asked.Float(name, given["low"], given["high"], sampling=sampling)
 
 
@@ -90,7 +141,7 @@ def _whole(recipe, config, ranges, keras_tuner):
 
 def _range_of(dimension):
     if not hasattr(dimension, "min_value"):
-        return "one of " + ", ".join(f"{value:.4g}" for value in dimension.values)
+        return "one of " + ", ".join(map(str, dimension.values))
     scale = ", log scale" if dimension.sampling == "log" else ""
     return f"{dimension.min_value:g} to {dimension.max_value:g}{scale}"
 

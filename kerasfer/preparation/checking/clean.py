@@ -1,5 +1,6 @@
 """The manifest without the pictures that should not be in it."""
 
+import collections
 import csv
 import os
 import pathlib
@@ -8,7 +9,7 @@ from kerasfer.preparation.tables import opened_table
 from kerasfer.safe_write import written_aside
 
 _GONE = ("unreadable", "blank")
-# Of copies in several splits the one that stays: a test set is to stay what it was.
+# Of copies in several splits the one that stays: no test face goes for a training one.
 _PREFERRED = ("test", "validation", "train", "unlabeled")
 
 
@@ -16,22 +17,29 @@ def rows_to_drop(manifest, problems):
     """Names of the pictures to leave out.
 
     Unreadable and blank ones; of pictures that are the same, or nearly, all but one:
-    that of the test part if there is one, else of the validation, else the first.
+    that of the test part if there is one, else of the validation, else the first with a
+    label. Copies within the test part go too.
 
     Args:
         manifest: `Manifest`.
         problems: list of `Problem`, without those that are ignored.
 
     Returns:
-        set of names; and how many sets of copies have different labels.
+        set of names; and how many of the pictures that stay have a copy with another
+        label.
     """
     dropped = {p.path for p in problems if p.kind in _GONE}
     row_of = {name: row for row, name in enumerate(manifest.names)}
-    contradicting = 0
-    for copies in _sets_of_copies(problems):
-        left = sorted(copies - dropped, key=lambda name: _rank(manifest, row_of[name]))
-        dropped |= {*left[1:]}
-        labels = {int(manifest.labels[row_of[name]]) for name in left}
+    copies, kept, contradicting = _copies(problems), set(), 0
+    # One after the other: only a copy of a picture that is kept is left out.
+    for name in sorted(
+        copies.keys() - dropped, key=lambda n: _rank(manifest, row_of[n])
+    ):
+        if copies[name] & kept:
+            dropped.add(name)
+            continue
+        kept.add(name)
+        labels = {int(manifest.labels[row_of[n]]) for n in (name, *copies[name])}
         contradicting += len(labels - {-1}) > 1
     return dropped, contradicting
 
@@ -74,20 +82,31 @@ def write_clean(source, target, dropped):
     return count
 
 
-def _sets_of_copies(problems):
-    """Names that are one picture, by all pairs of copies together."""
-    sets = {}
+def _copies(problems):
+    """Name -> names of the pictures that are the same, or nearly.
+
+    What is the same as two pictures makes them the same; what is nearly the same as two
+    does not.
+    """
+    same = {}
     for problem in problems:
-        if "duplicate" not in problem.kind:
-            continue
-        both = sets.get(problem.path, {problem.path})
-        both = both | sets.get(problem.other, {problem.other})
-        for name in both:
-            sets[name] = both
-    return {id(copies): copies for copies in sets.values()}.values()
+        if problem.kind.startswith("duplicate"):
+            both = {problem.path, problem.other}
+            both |= same.get(problem.path, set()) | same.get(problem.other, set())
+            same.update(dict.fromkeys(both, both))
+    copies = collections.defaultdict(set)
+    for name, others in same.items():
+        copies[name] |= others - {name}
+    for problem in problems:
+        if problem.kind.startswith("near_duplicate"):
+            for one in same.get(problem.path, {problem.path}):
+                for other in same.get(problem.other, {problem.other}):
+                    copies[one].add(other)
+                    copies[other].add(one)
+    return copies
 
 
 def _rank(manifest, row):
     part = "" if manifest.parts is None else str(manifest.parts[row])
     place = _PREFERRED.index(part) if part in _PREFERRED else len(_PREFERRED)
-    return place, row
+    return place, manifest.labels[row] < 0, row
