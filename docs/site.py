@@ -77,7 +77,9 @@ def _command_line():
     from kerasfer.recipes import TRAINING
 
     commands = [["train", name] for name in TRAINING]
-    others = "check compare evaluate export predict report study table tune figures"
+    others = (
+        "check compare evaluate export predict report study systems table tune figures"
+    )
     commands += [[name] for name in [*others.split(), "doctor"]]
     parts = ["# Command line"]
     environment = {**os.environ, "COLUMNS": "100", "TERM": "dumb"}

@@ -39,7 +39,7 @@ def build_classifier(
 
     Args:
         backbone: a name in `kerasfer.backbones.BACKBONES` ("compact",
-            "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "vgg16",
+            "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "base_dcnn", "vgg16",
             "dlib_resnet"); "keras:" and a name in `keras.applications`; a function of
             `input_shape` that builds a Keras model; or such a model, from normalised
             images to a feature map (batch, h, w, width) or to pooled features (batch,

@@ -34,6 +34,7 @@ Studies
   table STUDY               a study beside its paper's numbers
   tune                      a search over weights and rates, on validation
   figures                   the figures of the Margin-Mix supplement
+  systems                   what the papers' tables name, and what is here of it
 
 First:  kerasfer doctor
 Then:   kerasfer train margin_mix
@@ -57,6 +58,7 @@ _PROGRAMS = {
     "table": "kerasfer.recipes.table",
     "tune": "kerasfer.recipes.tune",
     "figures": "kerasfer.recipes.figures",
+    "systems": "kerasfer.recipes.systems",
 }
 _NAMED = {"train": "RECIPE", "prepare": "DATASET"}
 

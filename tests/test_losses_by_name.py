@@ -18,6 +18,7 @@ COUNTS = [10, 3, 1]
 OUTPUTS = {
     "logits": tf.constant(LOGITS),
     "probs": tf.constant(softmax(LOGITS), tf.float32),
+    "embedding": tf.constant(LOGITS),
 }
 
 
@@ -38,6 +39,13 @@ def by_hand(name):
             values.append(-sum(t * np.log(q) for t, q in zip(targets, p, strict=True)))
         elif name == "squared_error":
             values.append(sum(((k == label) - p[k]) ** 2 for k in range(3)) / 3)
+        elif name == "locality_preserving":  # each face is alone in its class
+            values.append(entropy)
+        elif name == "squared_hinge":
+            signs = [1 if k == label else -1 for k in range(3)]
+            values.append(
+                sum(max(0, 1 - t * z) ** 2 for t, z in zip(signs, row, strict=True))
+            )
         elif name == "class_balanced":
             raw = [(1 - 0.999) / (1 - 0.999**n) for n in COUNTS]
             values.append(3 * raw[label] / sum(raw) * entropy)
@@ -51,14 +59,18 @@ def by_hand(name):
 def test_each_loss_is_its_equation_for_indices_and_rows(name):
     loss = supervised_loss(name, COUNTS)
     rows = np.eye(3, dtype=np.float32)[LABELS]
-    np.testing.assert_allclose(loss(rows, OUTPUTS), by_hand(name), rtol=1e-5)
+    if name == "locality_preserving":
+        with pytest.raises(ValueError, match="needs a class for each face"):
+            loss(rows, OUTPUTS)
+    else:
+        np.testing.assert_allclose(loss(rows, OUTPUTS), by_hand(name), rtol=1e-5)
     np.testing.assert_allclose(loss(LABELS, OUTPUTS), by_hand(name), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", losses.SUPERVISED_LOSSES)
 def test_soft_labels_are_the_mean_of_the_classes(name):
     """But for those that are not linear in the labels."""
-    if name in ("squared_error", "label_smoothing"):
+    if name in ("squared_error", "label_smoothing", "locality_preserving"):
         return
     loss = supervised_loss(name, COUNTS)
     soft = np.full((3, 3), (0.5, 0.2, 0.3), np.float32)
@@ -111,9 +123,8 @@ def test_gradients_are_finite_for_a_sure_and_wrong_answer():
     for name in losses.SUPERVISED_LOSSES:
         logits = tf.Variable([[60.0, -60.0]])
         with tf.GradientTape() as tape:
-            loss = supervised_loss(name, [3, 4])(
-                tf.constant([[0.0, 1.0]]), {"logits": logits}
-            )
+            outputs = {"logits": logits, "embedding": 1e-30 * logits}
+            loss = supervised_loss(name, [3, 4])(tf.constant([1]), outputs)
         assert np.isfinite(tape.gradient(loss, logits)).all(), name
 
 

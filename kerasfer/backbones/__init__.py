@@ -5,6 +5,7 @@ model.
 """
 
 from kerasfer.backbones.alexnet import alexnet
+from kerasfer.backbones.base_dcnn import base_dcnn
 from kerasfer.backbones.compact import compact
 from kerasfer.backbones.dlib_resnet import dlib_resnet, load_dlib
 from kerasfer.backbones.freezing import freeze, layers_with_weights
@@ -21,6 +22,7 @@ __all__ = [
     "Backbone",
     "alexnet",
     "backbone_by_name",
+    "base_dcnn",
     "compact",
     "dlib_resnet",
     "estimate_statistics",

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kerasfer.backbones.alexnet import alexnet
+from kerasfer.backbones.base_dcnn import base_dcnn
 from kerasfer.backbones.compact import compact
 from kerasfer.backbones.dlib_resnet import dlib_resnet
 from kerasfer.backbones.resnet import resnet18, resnet34
@@ -45,6 +46,7 @@ BACKBONES = {
     "resnet18": Backbone(resnet18, "imagenet", weights="pytorch"),
     "resnet34": Backbone(resnet34, "imagenet", weights="pytorch"),
     "alexnet": Backbone(alexnet, least_side=63),
+    "base_dcnn": Backbone(base_dcnn, least_side=16),
     "vgg16": Backbone(vgg16, "vgg_face", weights="pytorch"),
     "dlib_resnet": Backbone(dlib_resnet, "dlib", least_side=48, weights="dlib"),
 }

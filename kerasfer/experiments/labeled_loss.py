@@ -10,7 +10,8 @@ from kerasfer.experiments.own_parts import is_own, own_part
 class LabeledLoss:
     loss: str = "cross_entropy"
     """On labelled faces: cross_entropy, focal, class_balanced, logit_adjusted,
-    label_smoothing, generalized_cross_entropy, squared_error; a name of Keras, such as
+    label_smoothing, generalized_cross_entropy, squared_error, locality_preserving
+    (DLP-CNN), squared_hinge (DLSVM); a name of Keras, such as
     categorical_hinge; or your own, path/to/file.py:NAME, a function (labels, outputs)
     -> (batch,) or a keras.losses.Loss."""
 

@@ -15,6 +15,7 @@ NAMES = (
     "resnet18",
     "resnet34",
     "alexnet",
+    "base_dcnn",
     "vgg16",
     "dlib_resnet",
 )
@@ -29,7 +30,8 @@ NORMALIZATIONS = Literal[
 @dataclasses.dataclass(frozen=True)
 class Network:
     backbone: str = "compact"
-    """compact, wide_resnet_28_2, resnet18, resnet34, alexnet, vgg16, dlib_resnet;
+    """compact, wide_resnet_28_2, resnet18, resnet34, alexnet, base_dcnn, vgg16,
+    dlib_resnet;
     keras:NAME, of keras.applications, such as keras:EfficientNetB0; or your own,
     path/to/file.py:NAME, a function of (height, width, channels) that gives a Keras
     model."""

@@ -11,6 +11,8 @@ from kerasfer.losses.few_and_noisy import (
     logit_adjusted_cross_entropy,
     smoothed_cross_entropy,
 )
+from kerasfer.losses.hinge import squared_hinge
+from kerasfer.losses.locality import locality_preserving, locality_preserving_loss
 from kerasfer.losses.margin import (
     center_loss,
     island_loss,
@@ -35,11 +37,14 @@ __all__ = [
     "island_loss",
     "island_penalty",
     "large_margin_loss",
+    "locality_preserving",
+    "locality_preserving_loss",
     "logit_adjusted_cross_entropy",
     "masked_mean",
     "probability_error",
     "simplex_etf_penalty",
     "smoothed_cross_entropy",
+    "squared_hinge",
     "supervised_loss",
     "unit_distances",
 ]

@@ -16,6 +16,8 @@ from kerasfer.losses.few_and_noisy import (
     logit_adjusted_cross_entropy,
     smoothed_cross_entropy,
 )
+from kerasfer.losses.hinge import squared_hinge
+from kerasfer.losses.locality import locality_preserving
 from kerasfer.types import Array, Tensor
 
 
@@ -31,6 +33,8 @@ SUPERVISED_LOSSES = {
     "label_smoothing": smoothed_cross_entropy,
     "generalized_cross_entropy": generalized_cross_entropy,
     "squared_error": _squared_error,
+    "locality_preserving": locality_preserving,
+    "squared_hinge": squared_hinge,
 }
 _BY_COUNTS = ("class_balanced", "logit_adjusted")
 
