@@ -7,6 +7,7 @@ any TF_CPP_MIN_LOG_LEVEL of their own) nothing is touched.
 
 import contextlib
 import importlib.util
+import logging
 import os
 import pathlib
 import re
@@ -33,6 +34,10 @@ def quiet():
     has_gpu = pathlib.Path("/dev/nvidiactl").exists()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2" if has_gpu else "3"
     sys.meta_path.insert(0, _QuietImport())
+    # A program that trains several models traces a graph for each: no fault of theirs.
+    logging.getLogger("tensorflow").addFilter(
+        lambda record: "triggered tf.function retracing" not in str(record.msg)
+    )
 
 
 class _QuietImport:

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from recipe_runs import run, write_noise
 from scipy import stats
@@ -86,14 +87,17 @@ def runs(tmp_path_factory):
 
 
 def test_the_methods_of_a_recipe(runs, tmp_path):
-    code, output = run(runs, recipe="compare", cwd=tmp_path)
+    code, output = run(runs, "--tables", "paper", recipe="compare", cwd=tmp_path)
     assert code == 0, output
+    written = (tmp_path / "paper/paper_tables.tex").read_text()
+    assert written.count(r"\toprule") == 2 and "mean class accuracy" in written
+    assert len(pd.read_csv(tmp_path / "paper/paper_tables.csv")["method"].unique()) == 4
     assert "8 runs of 4 methods, held against supervised." in output
     assert "Difference to supervised in points, paired by seed" in output
     assert "p (McNemar)" in output and "below 5 seeds" in output
     page = (tmp_path / "comparison.html").read_text()
     for text in (
-        "Training, mean over runs",
+        "Training: mean over runs",
         "Confusion, summed",
         "Where they disagree",
     ):

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 NOTE = re.compile(
-    r"^[IWEF]\d{4} |absl|oneDNN|cuda|rebuild TensorFlow|np_resource", re.I
+    r"^[IWEF]\d{4} |absl|oneDNN|cuda|rebuild TensorFlow|np_resource|retracing", re.I
 )
 TINY = (
     "--rendered-faces", "120", "--protocol", "balanced:labels=16", "--image-size", "16",
