@@ -9,7 +9,10 @@ import pytest
 from recipe_runs import run, write_noise
 from scipy import stats
 
+from kerasfer.experiments.comparison import program
 from kerasfer.experiments.comparison.statistics import over_faces, over_seeds
+from kerasfer.experiments.report.page import Section
+from kerasfer.vision.images import cv2
 
 
 def test_differences_over_seeds_by_hand():
@@ -138,3 +141,21 @@ def test_what_cannot_be_compared(runs, tmp_path, folders, flags, error):
     )
     assert code == 1 and error in output and "Traceback" not in output, output
     assert not (tmp_path / "comparison.html").exists()
+
+
+def test_faces_of_files_are_shown_whatever_their_format(tmp_path):
+    names = ["a.jpg", "b.png", "gone.png"]
+    for name in names[:2]:
+        cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), 128, np.uint8))
+    table = {"label": ["fear"] * 3, "one": ["fear"] * 3, "two": ["anger"] * 3}
+    shown = pd.DataFrame(table, index=names)
+    section = Section("x")
+    program._show_faces(section, str(tmp_path / "faces.csv"), shown)
+    (faces,) = [block["faces"] for block in section.blocks if "faces" in block]
+    assert [face["lines"] for face in faces] == [
+        ["is fear", "fear: one", "anger: two"]
+    ] * 2
+    assert all(f["source"].startswith("data:image/png;base64,") for f in faces)
+    section = Section("x")
+    program._show_faces(section, None, shown)
+    assert not section.blocks

@@ -1,6 +1,8 @@
 """Compares runs: a table, and a page beside it."""
 
+import contextlib
 import functools
+import pathlib
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from kerasfer.experiments.comparison.runs import collected
 from kerasfer.experiments.comparison.statistics import FEW, over_faces, over_seeds
 from kerasfer.experiments.report.page import Section, write_page
 from kerasfer.experiments.report.tables import read_table
+from kerasfer.vision.images import read_image
 
 _SCORES = {
     "accuracy": "accuracy",
@@ -256,5 +259,32 @@ def _disagreements(compared):
     differ.insert(0, "label", next(iter(tables.values()))["label"])
     section.say(f"{len(differ)} of {len(said)} faces; the first {_SHOWN} of them:")
     if len(differ):
-        section.table(differ.head(_SHOWN).reset_index(), "What each one says")
+        shown = differ.head(_SHOWN)
+        section.table(shown.reset_index(), "What each one says")
+        _show_faces(section, compared[0].run.config["manifest"], shown)
     return section
+
+
+def _show_faces(section, manifest, shown):
+    """The faces themselves, where they are files; rendered ones are not kept."""
+    if manifest is None:
+        return
+    folder, images = pathlib.Path(manifest).parent, {}
+    for row, path in enumerate(shown.index):
+        with contextlib.suppress(ValueError, OSError):  # moved since, or in a shard
+            images[row] = read_image(folder / path)
+    if images:
+        section.say(
+            "These are faces of the data set: pass this page on only as its licence "
+            "allows."
+        )
+        lines = [[f"is {shown['label'].iloc[k]}", *_said(shown, k)] for k in images]
+        section.faces("The faces", images.values(), lines)
+
+
+def _said(shown, row):
+    """A line for each answer, with the methods that gave it."""
+    methods = {}
+    for method, answer in shown.drop(columns="label").iloc[row].items():
+        methods.setdefault(answer, []).append(method)
+    return [f"{answer}: {', '.join(names)}" for answer, names in methods.items()]

@@ -10,8 +10,10 @@ import re
 import jinja2
 import markupsafe
 import matplotlib
+import numpy as np
 
 from kerasfer.safe_write import written_aside
+from kerasfer.vision.images import cv2
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TEMPLATES = pathlib.Path(__file__).parent
@@ -69,7 +71,7 @@ class Section:
             self.blocks.append({"kind": "figures", "figures": drawn})
 
     def faces(self, caption, files, lines):
-        """PNG files with lines of text each."""
+        """PNG files, or images (height, width, 3), with lines of text each."""
         shown = [
             {"source": _source(file), "lines": text}
             for file, text in zip(files, lines, strict=True)
@@ -123,6 +125,9 @@ def _svg(draw, number):
 
 
 def _source(file):
+    if isinstance(file, np.ndarray):
+        encoded = cv2.imencode(".png", np.ascontiguousarray(file[..., ::-1]))[1]
+        return f"data:image/png;base64,{base64.b64encode(encoded).decode()}"
     content = pathlib.Path(file).read_bytes()
     if not content.startswith(_PNG):
         raise ValueError(f"{file} is no PNG: a report shows pictures of its run alone.")
