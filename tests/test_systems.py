@@ -1,6 +1,7 @@
 """The systems of the papers' tables: each is here, or it is said what is missing."""
 
 import importlib
+import itertools
 import re
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_its_supervised_loss_is_the_weighted_sum():
 def test_base_dcnn_has_the_papers_size():
     # 3x3 kernels and biases by hand, then 12 * 12 * 256 inputs of 2,000 units.
     widths = [3, 64, 96, 128, 128, 256, 256]
-    convolutions = sum(9 * a * b + b for a, b in zip(widths, widths[1:], strict=False))
+    convolutions = sum(9 * a * b + b for a, b in itertools.pairwise(widths))
     dense = 12 * 12 * 256 * 2000 + 2000
     network = kerasfer.backbones.base_dcnn((100, 100, 3))
     assert network.count_params() == convolutions + dense == 74_930_736
