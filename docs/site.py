@@ -18,7 +18,7 @@ ONE_FILE = ("classifiers", "action_units", "schedules")
 _LAYERS = (
     "schemes plug_ins training data augment backbones layers losses metrics targets"
 )
-PACKAGES = [*_LAYERS.split(), *"callbacks deploy analysis omni vision".split()]
+PACKAGES = [*_LAYERS.split(), *["callbacks", "deploy", "analysis", "omni", "vision"]]
 
 
 def on_files(files, config):
