@@ -15,10 +15,23 @@ from mkdocs.structure.files import File
 ROOT = pathlib.Path(__file__).parent.parent
 OF_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 ONE_FILE = ("classifiers", "action_units", "schedules")
-_LAYERS = (
-    "schemes plug_ins training data augment backbones layers losses metrics targets"
+PACKAGES = (
+    "schemes",
+    "plug_ins",
+    "training",
+    "data",
+    "augment",
+    "backbones",
+    "layers",
+    "losses",
+    "metrics",
+    "targets",
+    "callbacks",
+    "deploy",
+    "analysis",
+    "omni",
+    "vision",
 )
-PACKAGES = [*_LAYERS.split(), *["callbacks", "deploy", "analysis", "omni", "vision"]]
 
 
 def on_files(files, config):
