@@ -7,7 +7,7 @@ PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' \
 	2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-all test-addons lint audit docs bench clean
+.PHONY: demo test test-all test-addons mutants lint audit docs bench clean
 
 # The main job: a few labelled and many unlabelled rendered faces, no download.
 demo: $(VENV)/run
@@ -29,6 +29,10 @@ lint: $(VENV)/test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --severity-level medium kerasfer
+
+# Deliberate faults, each of which a test must notice; 15 minutes.
+mutants: $(VENV)/test
+	$(VENV)/bin/python tests/mutation/run.py
 
 # The site, in site/; a broken link or reference is an error.
 docs: $(VENV)/docs
