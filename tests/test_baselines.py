@@ -1,5 +1,6 @@
 """Semi-supervised baselines against their equations, on images that are logits."""
 
+import importlib
 import time
 
 import keras
@@ -328,6 +329,16 @@ def test_uda():
     np.testing.assert_allclose(step.losses["unlabeled"], expected, rtol=1e-5)
 
 
+def test_the_targets_of_uda_have_no_gradient():
+    model = UDA(logits_classifier(), threshold=0.0, ema_decay=0)
+    weak, strong = (tf.Variable(BATCH[view]) for view in ("weak", "strong"))
+    with tf.GradientTape() as tape:
+        step = model.scheme_step({**BATCH, "weak": weak, "strong": strong}, LABELS)
+    of_weak, of_strong = tape.gradient(step.losses["unlabeled"], (weak, strong))
+    assert of_weak is None or not np.any(of_weak)
+    assert np.abs(of_strong).max() > 0.01
+
+
 def test_the_temperature_of_uda_changes_its_target():
     """A public port passes probabilities through unchanged: T is ignored there."""
     losses = [
@@ -574,3 +585,31 @@ def test_without_unlabeled_weight_a_baseline_learns_the_labels(scheme):
         evaluation_dataset(faces), verbose=0, return_dict=True
     )
     assert logs["accuracy"] > max(0.6, untrained["accuracy"])
+
+
+# --- targets are constants ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", [MixMatch, ReMixMatch])
+def test_guesses_have_no_gradient(scheme, monkeypatch):
+    """The gradient is that with the guesses given as numbers."""
+    module = importlib.import_module(scheme.__module__)
+    faces, options = random_faces(12, side=4), {}
+    classifier = map_classifier() if scheme is ReMixMatch else dense_classifier()
+    model = scheme(classifier, ema_decay=0, **options)
+    data = training_dataset(faces, faces, model.all_views, 4)
+    ((batch, labels),) = data.take(1)
+    found, sharpened = [], module.sharpen
+    for as_numbers in (False, True):
+        if as_numbers:
+            monkeypatch.setattr(
+                module,
+                "sharpen",
+                lambda probs, t: tf.constant(sharpened(probs, t).numpy()),
+            )
+        with tf.GradientTape() as tape:
+            loss = model.scheme_step(batch, labels).losses["unlabeled"]
+        found.append(tape.gradient(loss, classifier.trainable_variables))
+    for one, other in zip(*found, strict=True):
+        if one is not None:
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)

@@ -6,6 +6,7 @@ from conftest import softmax
 
 from kerasfer import build_classifier
 from kerasfer.layers import ConfidenceMargin, PrototypeHead, UnitLength
+from kerasfer.losses import large_margin_loss
 
 
 def test_margins_are_the_equation():
@@ -167,3 +168,12 @@ def test_unit_embedding_of_a_classifier():
     kernel, bias = classifier.get_layer("logits").get_weights()
     expected = np.asarray(outputs["embedding"]) @ kernel + bias
     np.testing.assert_allclose(outputs["logits"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_centroids_are_constants_for_the_gradient():
+    embeddings = tf.Variable([[1.0, 2.0], [0.5, -1.0]])
+    centroids = tf.Variable([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.5]])
+    with tf.GradientTape() as tape:
+        loss = large_margin_loss(tf.constant([0, 2]), embeddings, centroids)
+    of_embeddings, of_centroids = tape.gradient(loss, (embeddings, centroids))
+    assert of_centroids is None and np.abs(of_embeddings).max() > 0.01

@@ -17,6 +17,7 @@ from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.schemes import AdaCM, FixMatch, MarginMix, MeanTeacher, Supervised
 from kerasfer.training import Step
+from kerasfer.training.averaging import move_average
 
 LOG9 = np.log(9.0)  # softmax([log 9, 0, 0]) = [9, 1, 1] / 11, confidence 0.818
 
@@ -476,3 +477,14 @@ def test_a_scheme_may_have_helpers_of_its_own():
 def test_numbers_out_of_range_are_named(make, error):
     with pytest.raises(ValueError, match=error):
         make(dense_classifier())
+
+
+def test_the_average_stays_where_a_step_was_not_finite():
+    classifier, average = dense_classifier(), dense_classifier()
+    before = [weight.numpy() for weight in average.weights]
+    move_average(average, classifier, 0.5, (), finite=tf.constant(False))
+    for weight, value in zip(average.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+    classifier.weights[0].assign(np.nan * classifier.weights[0].numpy())
+    move_average(average, classifier, 0.5, (), finite=tf.constant(False))
+    np.testing.assert_array_equal(average.weights[0].numpy(), before[0])
