@@ -247,3 +247,16 @@ def test_grey_images_in_memory():
     faces = from_arrays(np.full((3, 8, 8, 1), 9, np.uint8), [0, 1, 2])
     batch, _ = next(iter(training_dataset(faces, batch_size=3, pad=0)))
     assert batch["image"].shape == (3, 8, 8, 1) and (batch["image"].numpy() == 9).all()
+
+
+def test_labels_are_those_of_the_images():
+    """Each image is as bright as its label says."""
+    labels = np.random.default_rng(0).integers(0, 5, 30)
+    images = np.broadcast_to(labels[:, None, None, None] * 50, (30, 8, 8, 3))
+    faces = from_arrays(images.astype("uint8"), labels)
+    views = ("weak", "audit_label")
+    data = training_dataset(faces, faces, views, 7, pad=0.0)
+    for batch, given in data.take(5):
+        np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], given * 50)
+        seen = batch["weak"][:, 0, 0, 0]
+        np.testing.assert_array_equal(seen, batch["audit_label"] * 50)
