@@ -72,7 +72,7 @@ def test_an_export_needs_no_file(folder, trained, tmp_path):
     words = (trained, tmp_path / "out")
     code, output = run(*words, recipe="export", cwd=tmp_path)
     assert code == 0, output
-    assert len(kerasfer.load(tmp_path / "out").class_names) == 8
+    assert len(kerasfer.load(tmp_path / "out").description.names) == 8
 
 
 @pytest.mark.slow
