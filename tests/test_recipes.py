@@ -381,7 +381,11 @@ def test_the_short_config_fits_every_recipe(recipe):
             ["--scheme", "mixmatch+adsh"],
             "Adsh does not fit MixMatch",
         ),
-        ("baselines", ["--backbone", "dlib_resnet"], "needs --normalization dlib"),
+        (
+            "baselines",
+            ["--backbone", "dlib_resnet", "--normalization", "unit"],
+            "needs --normalization dlib",
+        ),
         (
             "baselines",
             ["--threshold", -1],
