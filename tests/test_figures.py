@@ -166,7 +166,7 @@ def test_the_surest_and_the_least_sure():
     )
     assert found.surest(2).tolist() == [0, 2]
     assert found.least_sure(2).tolist() == [1, 3]
-    assert found.surest_errors(5).tolist() == [2, 1]  # of the last nobody knows
+    assert found.surest_errors(5).tolist() == [2, 1]  # the last is unknown
     assert found.said == ["anger", "anger", "fear", "anger"]
     assert found.known == ["anger", "fear", "neutral", ""]
     units = seen(

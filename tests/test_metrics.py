@@ -112,7 +112,7 @@ def test_pseudo_label_quality_by_hand():
         "recall": [0.5, 0.0, 0.0],
     }
     quality.reset_state()
-    quality.update_state([2], [1.0], [-1])  # nobody knows
+    quality.update_state([2], [1.0], [-1])  # unknown
     per_class = {k: np.asarray(v).tolist() for k, v in quality.per_class().items()}
     assert per_class["passed"] == [0, 0, 1] and np.isnan(per_class["recall"]).all()
     quality.reset_state()
@@ -132,5 +132,5 @@ def test_histograms_of_confidence_by_hand():
     np.testing.assert_array_equal(found["right"], right)
     assert confidence_edges()[6] == 0.3 and len(confidence_edges()) == 20
     quality.reset_state()
-    quality.update_state([0], [1.0], [-1], [0.5])  # nobody knows
+    quality.update_state([0], [1.0], [-1], [0.5])  # unknown
     assert np.isnan(np.asarray(quality.confidences()["right"])).all()

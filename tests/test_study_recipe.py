@@ -104,7 +104,11 @@ def test_tables(finished):
     assert markdown in output and "## few labels: mean class, %" in markdown
     assert re.search(rf"\| plain +\| 2 +\| {cell} ", markdown)
     assert markdown.index("| largest class") < markdown.index("| plain")
-    for title in ("best on test (optimistic)", "optimism", "difference to plain, paired"):
+    for title in (
+        "best on test (optimistic)",
+        "optimism",
+        "difference to plain, paired",
+    ):
         assert title in markdown
     latex = (folder / "tables.tex").read_text()
     assert r"$\pm$" in latex and r"\toprule" in latex and "±" not in latex
