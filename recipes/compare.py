@@ -4,6 +4,7 @@ r"""Finished runs side by side: differences with their errors, on one page.
     python recipes/compare.py runs/a/DATA/seed0/fixmatch runs/b/DATA/seed0/fixmatch
     python recipes/compare.py RUNS OTHER_RUNS --reference fixmatch --page compared.html
     python recipes/compare.py RUNS --tables paper       (LaTeX, Markdown, CSV)
+    python recipes/compare.py runs/study/rendered       (a study, by its own names)
 
 Given are folders of runs, or folders above them. Runs of two methods are a pair where
 seed, protocol and data are the same: differences over pairs with their standard error,

@@ -10,6 +10,7 @@ from recipe_runs import run, write_noise
 from scipy import stats
 
 from kerasfer.experiments.comparison import program
+from kerasfer.experiments.comparison.runs import collected
 from kerasfer.experiments.comparison.statistics import over_faces, over_seeds
 from kerasfer.experiments.report.page import Section
 from kerasfer.vision.images import cv2
@@ -159,3 +160,18 @@ def test_faces_of_files_are_shown_whatever_their_format(tmp_path):
     section = Section("x")
     program._show_faces(section, None, shown)
     assert not section.blocks
+
+
+def test_a_study_has_its_own_names_for_methods(runs, tmp_path):
+    plan = []
+    for name, row in (("ours", "fixmatch"), ("plain", "supervised")):
+        (source,) = runs.glob(f"*/*/seed0/{row}")
+        shutil.copytree(source, tmp_path / f"baselines/x/seed0/{row}")
+        run_of = {"seed": 0, "fold": "", "folder": f"baselines/x/seed0/{row}"}
+        plan.append({"method": name, "runs": [run_of]})
+    folder = tmp_path / "study/mine"
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    compared = collected([folder])
+    assert [one.method for one in compared] == ["ours", "plain"]
+    assert compared[0].run.result["method"] == "fixmatch"
