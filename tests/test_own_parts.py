@@ -50,7 +50,10 @@ def trained(folder):
 
 
 def test_the_page_on_data_runs():
-    exec(compile(code_of("data"), "data.md", "exec"), {})
+    names = {}
+    exec(compile(code_of("data"), "data.md", "exec"), names)
+    assert names["faces"].counts() == {"anger": 20, "fear": 20, "happiness": 20}
+    assert float(np.asarray(names["model"].steps_done)) == 2
 
 
 def test_a_recipe_trains_with_them_and_keeps_the_file(folder, trained):

@@ -97,9 +97,10 @@ def training_dataset(
     _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
     _check_shares(shard, batch_size, workers)
     _check_sampler(sampler, labeled)
+    channels = image_shape[2] if image_shape else None
     for name, view in (("weak", weak), ("strong", strong)):
         if view is not None:
-            check_view(view, labeled.image(0, (image_shape or (0, 0, None))[2]), name)
+            check_view(view, labeled.image(0, channels), name)
             _check_pickled(view, name, workers)
     batches = TrainingBatches(
         labeled,

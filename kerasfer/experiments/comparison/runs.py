@@ -7,7 +7,7 @@ import pathlib
 from kerasfer.experiments.facts import facts_if_whole, read_facts, read_settings
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.run_reader import FinishedRun
-from kerasfer.experiments.study.plan import read_plan, study_folder
+from kerasfer.experiments.study.plan import is_study, read_plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,8 @@ def collected(folders):
 
 def _of_study(folder):
     """(method, run) of a study: its runs lie elsewhere below the same `--out`."""
-    if folder.parent.name != study_folder(folder, "").name:
+    folder = folder.resolve()
+    if not is_study(folder):
         return
     out = folder.parent.parent
     for entry in read_plan(out, folder.name):

@@ -20,6 +20,11 @@ def study_folder(out, name):
     return out / "study" / name
 
 
+def is_study(folder):
+    """Whether a folder is a study's, with its plan."""
+    return (folder / _PLAN).exists()
+
+
 def add_to_plan(out, study, cells, seeds):
     """Notes the cells and their runs, beside those of earlier calls; gives the runs.
 
