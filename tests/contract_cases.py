@@ -136,7 +136,8 @@ SCHEMES |= {
     for name in kerasfer.schemes.__all__
     if name.lower() not in _BUILT
 }
-WITH_BATCH_STATISTICS = {"cpe", "rul"}  # or dropout: they differ with the split
+# Batch statistics or dropout, or pairs of a device's faces: they differ with the split.
+WITH_BATCH_STATISTICS = {"cpe", "rul", "ecan", "facemix"}
 PLUG_INS = {
     "alone": (),
     "everything": (Everything,),

@@ -71,13 +71,17 @@ def _is_compose(function):
 
 
 def view_functions(weak: Any = None, strong: Any = None) -> dict[str, tuple]:
-    """Name of a view -> (how to apply it, how many dice it takes); "image" is the
-    labelled faces' weak view.
+    """Name of a view -> (how to apply it, how many dice it takes); "image" and
+    "image_strong" are those of labelled faces.
 
     Args:
         weak, strong: functions, for those of one's own; None is ours.
     """
-    functions = {"image": (apply_weak, WEAK_DICE), **VIEWS}
+    functions = {
+        "image": (apply_weak, WEAK_DICE),
+        "image_strong": VIEWS["strong"],
+        **VIEWS,
+    }
     for view in functions:
         own = weak if view in ("image", *WEAK_VIEWS) else strong
         if own is not None:

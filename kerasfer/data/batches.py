@@ -23,12 +23,15 @@ _STREAMS = {
             "mix_key",
             "uniform_labeled",
             "uniform_unlabeled",
+            "image_strong",
         ]
     )
 }
-LABELED_VIEWS = ("uniform_labeled",)  # entries that need no unlabelled faces
+# Entries that need no unlabelled faces.
+LABELED_VIEWS = ("image_strong", "uniform_labeled")
 KNOWN_VIEWS = (
     *VIEWS,
+    "image_strong",
     "index",
     "audit_label",
     "mix_weight",
@@ -85,6 +88,7 @@ class TrainingBatches:
         labeled, unlabeled = self.batch_size // shares, self.unlabeled_size // shares
         shapes = dict.fromkeys(VIEWS, (np.uint8, (unlabeled, *images)))
         shapes |= {
+            "image_strong": (np.uint8, (labeled, *images)),
             "index": (np.int32, (unlabeled,)),
             "audit_label": (np.int32, (unlabeled,)),
             "mix_weight": (np.float32, (self._mixed("mix_weight") // shares,)),
@@ -111,9 +115,12 @@ class TrainingBatches:
         is given."""
         step, memory = int(step), memory or {}
         rows = self._rows("labeled_order", len(self.labeled), self.batch_size, step)
-        weak = {"image": self._views["image"]}
+        of_labeled = [
+            v for v in ("image", "image_strong") if v in ("image", *self.views)
+        ]
+        views = {view: self._views[view] for view in of_labeled}
         batch = {
-            **self._images(self.labeled, rows, weak, step, memory),
+            **self._images(self.labeled, rows, views, step, memory),
             "label": self.labeled.targets[rows],
         }
         if self.unlabeled is None:
@@ -124,7 +131,7 @@ class TrainingBatches:
             views = {view: self._views[view] for view in self.views if view in VIEWS}
             batch |= self._images(self.unlabeled, rows, views, step, memory)
         for entry in self.views:
-            if entry not in VIEWS:
+            if entry not in batch:
                 batch[entry] = self._entry(entry, rows, step)
         return batch
 

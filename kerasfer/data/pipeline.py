@@ -49,6 +49,7 @@ def training_dataset(
     faces, and exactly the entries named by `views`:
 
     * "weak", "weak_2", "strong", "strong_2": uint8 (U, ...), views of the same U faces;
+    * "image_strong": uint8 (B, ...), a strong view of the labelled faces;
     * "index": int32 (U,), rows of `unlabeled`;
     * "audit_label": int32 (U,), their labels where known, -1 else: for metrics only;
     * "mix_weight": float32 (M,), max(w, 1-w) for w ~ Beta(alpha, alpha), and "mix_key",
@@ -60,7 +61,8 @@ def training_dataset(
 
     Args:
         labeled: `Manifest`.
-        unlabeled: `Manifest`; may be None if `views` is empty or "uniform_labeled".
+        unlabeled: `Manifest`; may be None if `views` has only "image_strong" and
+            "uniform_labeled", or nothing.
         views: the entries wanted, usually `model.all_views`.
         batch_size: B; larger than the data set is allowed (images then repeat).
         unlabeled_ratio: mu, a positive int.

@@ -2,6 +2,9 @@
 
 from kerasfer.schemes.ada_cm import AdaCM
 from kerasfer.schemes.cpe import CPE
+from kerasfer.schemes.defixmatch import DeFixMatch
+from kerasfer.schemes.ecan import ECAN
+from kerasfer.schemes.face_mix import FaceMix
 from kerasfer.schemes.fixmatch import FixMatch
 from kerasfer.schemes.flexmatch import FlexMatch
 from kerasfer.schemes.freematch import FreeMatch
@@ -15,16 +18,20 @@ from kerasfer.schemes.pseudo_emotion import PseudoEmotion
 from kerasfer.schemes.pseudo_label import PseudoLabel
 from kerasfer.schemes.remixmatch import ReMixMatch
 from kerasfer.schemes.rul import RUL
+from kerasfer.schemes.simsiam import SimSiam
 from kerasfer.schemes.softmatch import SoftMatch
 from kerasfer.schemes.supervised import Supervised
 from kerasfer.schemes.uda import UDA
 
 __all__ = [
     "CPE",
+    "ECAN",
     "MEK",
     "RUL",
     "UDA",
     "AdaCM",
+    "DeFixMatch",
+    "FaceMix",
     "FixMatch",
     "FlexMatch",
     "FreeMatch",
@@ -36,6 +43,7 @@ __all__ = [
     "PseudoEmotion",
     "PseudoLabel",
     "ReMixMatch",
+    "SimSiam",
     "SoftMatch",
     "Supervised",
 ]
