@@ -18,6 +18,8 @@ from . import targets as targets
 from . import training as training
 from . import vision as vision
 from .classifiers import build_classifier as build_classifier
+from .classifiers import build_patch_classifier as build_patch_classifier
+from .classifiers import build_region_classifier as build_region_classifier
 from .classifiers import build_separate_classifiers as build_separate_classifiers
 from .deploy.predictor import Predictor as Predictor
 from .deploy.predictor import load as load

@@ -12,4 +12,5 @@ TRAINING = (
     "margin_mix",
     "omni_supervised",
     "remop",
+    "simsiam",
 )

@@ -53,8 +53,9 @@ class Config:
     output: Output = Output()
     scheme: tuple[str, ...] = ("fixmatch",)
     """Of supervised, pseudo_label, mean_teacher, mixmatch, remixmatch, uda, fixmatch,
-    flexmatch, freematch, softmatch, ada_cm, cpe, rul, mek, progressive_teacher; or your
-    own, path/to/file.py:NAME; each may have "+plugin"."""
+    flexmatch, freematch, softmatch, ada_cm, cpe, rul, mek, progressive_teacher,
+    defixmatch, ecan, face_mix; or your own, path/to/file.py:NAME; each may have
+    "+plugin"."""
     beside: tuple[Literal["hog", "linear_probe"], ...] = ()
     """Floors without training, on the same split for comparison."""
     plugin: tuple[str, ...] = ()

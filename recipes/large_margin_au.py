@@ -30,7 +30,7 @@ from kerasfer.experiments.network import (
     build_backbone,
     build_classifier,
     classifier_options,
-    require_one_rate,
+    require_plain,
 )
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
@@ -75,7 +75,7 @@ def build_model(config, method, split):
         "loss_weights": {"supervised": config.margin.supervised_weight},
     }
     if method == "one_per_au":
-        require_one_rate(config.network)
+        require_plain(config.network)
         classifier = kerasfer.build_separate_classifiers(
             functools.partial(build_backbone, config.network),
             config.faces.image_shape,

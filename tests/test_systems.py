@@ -31,7 +31,7 @@ def test_what_is_here_can_be_found_and_trained(system):
     for place in re.findall(r"(?:kerasfer\.)?((?:\w+\.)+\w+)", system["here"]):
         module, _, name = place.rpartition(".")
         assert hasattr(importlib.import_module(f"kerasfer.{module}"), name), place
-    for command in system["train"].split("; "):
+    for command in filter(None, system.get("train", "").split("; ")):
         recipe, *flags = command.split()
         parsed(imported(recipe), *flags)
 

@@ -9,6 +9,7 @@ from kerasfer.backbones.base_dcnn import base_dcnn
 from kerasfer.backbones.compact import compact
 from kerasfer.backbones.dlib_resnet import dlib_resnet, load_dlib
 from kerasfer.backbones.freezing import freeze, layers_with_weights
+from kerasfer.backbones.inception import inception
 from kerasfer.backbones.pretrained import load_pytorch
 from kerasfer.backbones.pytorch_file import read_state_dict
 from kerasfer.backbones.registry import BACKBONES, Backbone, backbone_by_name
@@ -27,6 +28,7 @@ __all__ = [
     "dlib_resnet",
     "estimate_statistics",
     "freeze",
+    "inception",
     "layers_with_weights",
     "load_dlib",
     "load_pytorch",

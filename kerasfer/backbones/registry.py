@@ -11,6 +11,7 @@ from kerasfer.backbones.alexnet import alexnet
 from kerasfer.backbones.base_dcnn import base_dcnn
 from kerasfer.backbones.compact import compact
 from kerasfer.backbones.dlib_resnet import dlib_resnet
+from kerasfer.backbones.inception import inception
 from kerasfer.backbones.resnet import resnet18, resnet34
 from kerasfer.backbones.vgg import vgg16
 from kerasfer.backbones.wide_resnet import wide_resnet_28_2
@@ -47,6 +48,7 @@ BACKBONES = {
     "resnet34": Backbone(resnet34, "imagenet", weights="pytorch"),
     "alexnet": Backbone(alexnet, least_side=63),
     "base_dcnn": Backbone(base_dcnn, least_side=16),
+    "inception": Backbone(inception),
     "vgg16": Backbone(vgg16, "vgg_face", weights="pytorch"),
     "dlib_resnet": Backbone(dlib_resnet, "dlib", least_side=48, weights="dlib"),
 }

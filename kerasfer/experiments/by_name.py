@@ -24,6 +24,9 @@ SCHEMES = {
     "rul": "RUL",
     "mek": "MEK",
     "progressive_teacher": "ProgressiveTeacher",
+    "defixmatch": "DeFixMatch",
+    "ecan": "ECAN",
+    "face_mix": "FaceMix",
 }
 PLUG_INS = {"remop": "ReMoP", "abc": "ABC", "adsh": "Adsh", "inpl": "InPL"}
 

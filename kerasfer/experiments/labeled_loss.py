@@ -11,8 +11,8 @@ class LabeledLoss:
     loss: str = "cross_entropy"
     """On labelled faces: cross_entropy, focal, class_balanced, logit_adjusted,
     label_smoothing, generalized_cross_entropy, squared_error, locality_preserving
-    (DLP-CNN), squared_hinge (DLSVM); a name of Keras, such as
-    categorical_hinge; or your own, path/to/file.py:NAME, a function (labels, outputs)
+    (DLP-CNN), squared_hinge (DLSVM), region_biased (RAN, with --head regions); a name
+    of Keras, such as categorical_hinge; or your own, path/to/file.py:NAME, a function (labels, outputs)
     -> (batch,) or a keras.losses.Loss."""
 
     def build(self, labeled):

@@ -16,11 +16,17 @@ NAMES = (
     "resnet34",
     "alexnet",
     "base_dcnn",
+    "inception",
     "vgg16",
     "dlib_resnet",
 )
 _LOADABLE = ("resnet18", "resnet34", "vgg16", "dlib_resnet")
 _OF_KERAS = "keras:"
+_HEADS = {
+    "pooled": "build_classifier",
+    "regions": "build_region_classifier",
+    "patches": "build_patch_classifier",
+}
 _INSTALLED, _DOWNLOADED = pathlib.Path("dlib"), pathlib.Path("imagenet")
 NORMALIZATIONS = Literal[
     "per_plane", "unit", "imagenet", "caffe", "vgg_face", "dlib", "none"
@@ -30,18 +36,22 @@ NORMALIZATIONS = Literal[
 @dataclasses.dataclass(frozen=True)
 class Network:
     backbone: str = "compact"
-    """compact, wide_resnet_28_2, resnet18, resnet34, alexnet, base_dcnn, vgg16,
-    dlib_resnet;
-    keras:NAME, of keras.applications, such as keras:EfficientNetB0; or your own,
-    path/to/file.py:NAME, a function of (height, width, channels) that gives a Keras
-    model."""
+    """compact, wide_resnet_28_2, resnet18, resnet34, alexnet, base_dcnn, inception,
+    vgg16, dlib_resnet; keras:NAME, of keras.applications, such as keras:EfficientNetB0;
+    or your own, path/to/file.py:NAME, a function of (height, width, channels) that
+    gives a Keras model."""
     backbone_weights: pathlib.Path | None = None
     """PyTorch checkpoint for a ResNet or VGG-16, e.g. resnet18_msceleb.pth; for
     dlib_resnet "dlib" (requirements-faces.txt), or the path of its .dat file; for one
-    of Keras "imagenet", which downloads, or the path of its .weights.h5 file."""
+    of Keras "imagenet", which downloads; for any but your own the path of a .weights.h5
+    file, of Keras or of recipes/simsiam.py."""
     normalization: NORMALIZATIONS | None = None
     """Of the pixels; None is what the weights of the backbone expect, per_plane where
     it is trained from scratch."""
+    head: Literal["pooled", "regions", "patches"] = "pooled"
+    """Between backbone and last layer: the map's mean; regions, the face and five crops
+    weighed by attention (RAN, six times the work); patches, 24 gated patches of the map
+    (after gACNN)."""
     freeze: tuple[str, ...] = ()
     """Layers of the backbone that stay as they are, by patterns of their names, such as
     conv1*; * is all of it."""
@@ -72,10 +82,12 @@ class Network:
                 f"--backbone: expected one of {', '.join(NAMES)}, keras:NAME, or "
                 f"path/to/file.py:NAME. Received: {self.backbone}."
             )
-        if self.backbone_weights and not (of_keras or self.backbone in _LOADABLE):
+        path = self.backbone_weights
+        if path and not (of_keras or self.backbone in _LOADABLE or _is_saved(path)):
             raise ValueError(
                 f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}, or "
-                f"keras:NAME. Received: {self.backbone}."
+                f"keras:NAME, or a .weights.h5 file. Received: --backbone "
+                f"{self.backbone}, {path}."
             )
 
     @property
@@ -86,13 +98,23 @@ class Network:
         if is_own(self.backbone):
             return "per_plane"
         expected = kerasfer.backbones.backbone_by_name(self.backbone).normalization
+        either = expected not in ("none", "dlib", "per_plane")
+        saved = self.backbone_weights and _is_saved(self.backbone_weights)
+        if either and saved and not self.backbone.startswith(_OF_KERAS):
+            raise ValueError(
+                f"--backbone-weights: {self.backbone_weights} may be of a network that "
+                "was trained from scratch or from other weights. Say what pixels it "
+                "saw: --normalization per_plane (from scratch) or "
+                f"--normalization {expected}."
+            )
         # dlib's layers and what scales inside are for such pixels in any case.
         needed = self.backbone_weights or expected in ("none", "dlib")
         return expected if needed else "per_plane"
 
 
 def build_classifier(network, image_shape, num_classes, **options):
-    return kerasfer.build_classifier(
+    build = getattr(kerasfer, _HEADS[network.head])
+    return build(
         build_backbone(network, image_shape),
         image_shape,
         num_classes,
@@ -109,12 +131,16 @@ def backbone_builder(network):
     return kerasfer.backbones.backbone_by_name(network.backbone)
 
 
-def require_one_rate(network):
-    """Raises a ValueError for several networks side by side, which have no depth."""
+def require_plain(network):
+    """Raises a ValueError for flags that several networks side by side cannot have."""
     if network.first_layer_rate != 1:
         raise ValueError(
             "--first-layer-rate: one_per_au is several networks side by side, and has "
             "no first layer. Expected 1."
+        )
+    if network.head != "pooled":
+        raise ValueError(
+            f"--head: one_per_au has the head pooled. Received: {network.head}."
         )
 
 
@@ -129,6 +155,9 @@ def build_backbone(network, image_shape):
         )
     if path is None:
         backbone = build(image_shape)
+    elif _is_saved(path):
+        backbone = build(image_shape)
+        _load_saved(backbone, path)
     elif build.weights == "keras":
         weights = "imagenet" if path == _DOWNLOADED else str(path)
         backbone = build(image_shape, weights=weights)
@@ -142,6 +171,22 @@ def build_backbone(network, image_shape):
     if network.freeze:
         kerasfer.backbones.freeze(backbone, network.freeze)
     return backbone
+
+
+def _is_saved(path):
+    """Whether a file is of Keras' own kind, which fits the backbone that saved it."""
+    return path.name.endswith(".weights.h5")
+
+
+def _load_saved(backbone, path):
+    try:
+        backbone.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(
+            f"--backbone-weights: {path} could not be loaded into {backbone.name}. "
+            "Expected weights that the same backbone saved, such as a run of "
+            f"recipes/simsiam.py leaves. Keras says: {error}"
+        ) from error
 
 
 def estimate_statistics(network, model, some_faces):

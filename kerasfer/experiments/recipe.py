@@ -32,7 +32,7 @@ _ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every
 _ELSEWHERE += ("data_workers",)
 # Flags that came later: at their defaults, runs are those of before.
 _LATER = {
-    "network": ("freeze", "first_layer_rate"),
+    "network": ("head", "freeze", "first_layer_rate"),
     "faces": ("weak", "strong", "sampler"),
     "labeled_loss": ("loss",),
 }
@@ -83,7 +83,7 @@ class Recipe:
             if method not in FLOORS
         ]
         read = {view for model in models for view in model.all_views}
-        if "strong" in views and not read & {"strong", "strong_2"}:
+        if "strong" in views and not read & {"strong", "strong_2", "image_strong"}:
             raise ValueError(
                 "--strong: no method of this command reads a strong view; leave it out."
             )

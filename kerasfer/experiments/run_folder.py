@@ -33,6 +33,7 @@ class RunFolder:
     tensorboard = _file("tensorboard", "Folder of event files.")
     best_weights = _file("best.weights.h5", "Of the scheme, at its best epoch.")
     last_weights = _file("last.weights.h5", "Of the scheme, at its last epoch.")
+    backbone = _file("backbone.weights.h5", "Of a pretraining, at its last epoch.")
 
     # --- at its end
     predictions_test = _file("predictions_test.csv", "Of the test part, read once.")

@@ -7,7 +7,9 @@ from kerasfer.layers.confidence_margin import ConfidenceMargin
 from kerasfer.layers.label_memory import LabelMemory
 from kerasfer.layers.normalization import NORMALIZATIONS, ImageNormalization, UnitLength
 from kerasfer.layers.padded_sum import PaddedSum
+from kerasfer.layers.patch_gates import PatchGates
 from kerasfer.layers.prototype_head import PrototypeHead
+from kerasfer.layers.regions import RegionAttention, Regions
 
 __all__ = [
     "MARGIN_LOSSES",
@@ -19,7 +21,10 @@ __all__ = [
     "ImageNormalization",
     "LabelMemory",
     "PaddedSum",
+    "PatchGates",
     "PrototypeHead",
+    "RegionAttention",
+    "Regions",
     "UnitLength",
     "class_sums",
 ]

@@ -4,6 +4,7 @@ from kerasfer.losses.action_units import action_unit_cross_entropy, action_unit_
 from kerasfer.losses.by_name import SUPERVISED_LOSSES, supervised_loss
 from kerasfer.losses.contrastive import info_nce
 from kerasfer.losses.cross_entropy import cross_entropy, probability_error
+from kerasfer.losses.discrepancy import gaussian_kernel, mean_discrepancy
 from kerasfer.losses.few_and_noisy import (
     class_balanced_cross_entropy,
     focal_loss,
@@ -21,6 +22,7 @@ from kerasfer.losses.margin import (
     unit_distances,
 )
 from kerasfer.losses.reductions import batch_mean, masked_mean
+from kerasfer.losses.region_biased import region_biased, region_biased_loss
 from kerasfer.losses.simplex import simplex_etf_penalty
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "class_balanced_cross_entropy",
     "cross_entropy",
     "focal_loss",
+    "gaussian_kernel",
     "generalized_cross_entropy",
     "info_nce",
     "island_loss",
@@ -41,7 +44,10 @@ __all__ = [
     "locality_preserving_loss",
     "logit_adjusted_cross_entropy",
     "masked_mean",
+    "mean_discrepancy",
     "probability_error",
+    "region_biased",
+    "region_biased_loss",
     "simplex_etf_penalty",
     "smoothed_cross_entropy",
     "squared_hinge",

@@ -18,6 +18,7 @@ from kerasfer.losses.few_and_noisy import (
 )
 from kerasfer.losses.hinge import squared_hinge
 from kerasfer.losses.locality import locality_preserving
+from kerasfer.losses.region_biased import region_biased
 from kerasfer.types import Array, Tensor
 
 
@@ -35,6 +36,7 @@ SUPERVISED_LOSSES = {
     "squared_error": _squared_error,
     "locality_preserving": locality_preserving,
     "squared_hinge": squared_hinge,
+    "region_biased": region_biased,
 }
 _BY_COUNTS = ("class_balanced", "logit_adjusted")
 
