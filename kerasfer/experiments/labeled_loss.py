@@ -12,8 +12,8 @@ class LabeledLoss:
     """On labelled faces: cross_entropy, focal, class_balanced, logit_adjusted,
     label_smoothing, generalized_cross_entropy, squared_error, locality_preserving
     (DLP-CNN), squared_hinge (DLSVM), region_biased (RAN, with --head regions); a name
-    of Keras, such as categorical_hinge; or your own, path/to/file.py:NAME, a function (labels, outputs)
-    -> (batch,) or a keras.losses.Loss."""
+    of Keras, such as categorical_hinge; or your own, path/to/file.py:NAME, a function
+    (labels, outputs) -> (batch,) or a keras.losses.Loss."""
 
     def build(self, labeled):
         """The loss, for the labelled faces of a split.
