@@ -23,7 +23,7 @@ def frozen(function, *specs):
         function of the same arguments; to be called in a `tf.function`.
 
     >>> twice = frozen(lambda x: {"y": 2 * x}, tf.TensorSpec((), tf.float32))
-    >>> tf.function(twice)(tf.constant(3.0))["y"].numpy()
+    >>> tf.function(twice)(tf.constant(3.0))["y"].numpy().item()
     6.0
     """
     concrete = tf.function(function).get_concrete_function(*specs)

@@ -82,8 +82,7 @@ def inspect(model, dataset, names, task="expressions"):
     Raises:
         ValueError: the data set is empty.
 
-    >>> seen = inspect(model, evaluation_dataset(split.validation), split.class_names)
-    ... # doctest: +SKIP
+    >>> seen = inspect(model, evaluation_dataset(split.validation), names)
     """
     parts = [(images, labels, model.infer(images)) for images, labels in dataset]
     if not parts:

@@ -37,8 +37,7 @@ def occlusion_map(
         ValueError: fewer than 2 cells.
 
     >>> probs_of = lambda images: images[:, :1, 0, :1] / 255.0  # of one corner
-    >>> heat = occlusion_map(lambda x: probs_of(x)[:, 0], bright_face, 0)
-    ... # doctest: +SKIP
+    >>> heat = occlusion_map(lambda x: probs_of(x)[:, 0], face, 0)
     """
     if cells < 2:
         raise ValueError(f"`cells` must be at least 2. Received: {cells}.")

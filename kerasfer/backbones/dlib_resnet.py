@@ -81,7 +81,7 @@ def load_dlib(backbone: Classifier, path: PathLike | None = None) -> None:
         ValueError: a file of another network, damaged or cut off; nothing is loaded.
 
     >>> backbone = dlib_resnet((112, 112, 3))
-    >>> load_dlib(backbone)  # doctest: +SKIP
+    >>> load_dlib(backbone)
     """
     path = installed_dlib_weights() if path is None else pathlib.Path(path)
     tensors = read_dlib(path)

@@ -60,6 +60,7 @@ def read_inert(stream: Any) -> Any:
     Raises:
         ValueError: an opcode that checkpoints do not need, or a broken pickle.
 
+    >>> import io, pickle
     >>> read_inert(io.BytesIO(pickle.dumps({"a": [1, 2.5]})))
     {'a': [1, 2.5]}
     """

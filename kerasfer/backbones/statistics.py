@@ -29,7 +29,8 @@ def estimate_statistics(model: Any, batches: Iterable[Array]) -> None:
     Raises:
         ValueError: no images, or a model without batch normalisation.
 
-    >>> estimate_statistics(backbone, [normalized_faces])  # doctest: +SKIP
+    >>> backbone = kerasfer.backbones.compact((48, 48, 3))
+    >>> estimate_statistics(backbone, [tf.random.normal((8, 48, 48, 3))])
     """
     norms = [
         layer

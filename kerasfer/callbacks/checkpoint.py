@@ -62,12 +62,13 @@ class Checkpoint(keras.callbacks.Callback):
             `set_state(state)` takes.
         files: that callbacks write, which may not be there yet.
 
-    >>> best = SaveWeights("run/best.weights.h5", "val_accuracy")
+    >>> best = kerasfer.callbacks.SaveWeights("run/best.weights.h5", "accuracy")
     >>> checkpoint = Checkpoint("run/checkpoints", {"seed": 0}, [best], [best.path])
     >>> done = checkpoint.resume(model)  # 0 in a new run
-    >>> data = training_dataset(..., start_step=done * 100)
-    >>> model.fit(data, initial_epoch=done, epochs=20, steps_per_epoch=100,
-    ...           callbacks=[best, checkpoint])  # doctest: +SKIP
+    >>> data = training_dataset(split.labeled, split.unlabeled, model.all_views,
+    ...                         start_step=done * 2)
+    >>> _ = model.fit(data, initial_epoch=done, epochs=2, steps_per_epoch=2,
+    ...               callbacks=[best, checkpoint])
     """
 
     def __init__(

@@ -54,7 +54,6 @@ class Diagnosis(MeasuredPseudoLabels):
         TrainingWarning: see above.
 
     >>> diagnosis = Diagnosis(manifest.class_names, split.labeled.class_counts())
-    ... # doctest: +SKIP
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class PseudoLabelAudit(MeasuredPseudoLabels):
             left out.
 
     >>> audit = PseudoLabelAudit("pseudo_labels.csv", manifest.class_names,
-    ...                          "confidences.csv")  # doctest: +SKIP
+    ...                          "confidences.csv")
     """
 
     def __init__(

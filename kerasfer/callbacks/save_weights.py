@@ -27,7 +27,7 @@ class SaveWeights(keras.callbacks.Callback):
     Raises:
         ValueError: another `mode`, or `monitor` is not in the logs.
 
-    >>> SaveWeights("best.weights.h5", monitor="val_accuracy")  # doctest: +SKIP
+    >>> SaveWeights("best.weights.h5", monitor="val_accuracy")
     """
 
     def __init__(

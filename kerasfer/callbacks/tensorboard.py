@@ -37,8 +37,8 @@ class TensorBoardPictures(MeasuredPseudoLabels):
 
     >>> validation = evaluation_dataset(split.validation)
     >>> pictures = TensorBoardPictures("tb", names, validation)
-    >>> model.fit(data, callbacks=[keras.callbacks.TensorBoard("tb"), pictures])
-    ... # doctest: +SKIP
+    >>> _ = model.fit(data, steps_per_epoch=1,
+    ...               callbacks=[keras.callbacks.TensorBoard("tb"), pictures])
     """
 
     def __init__(

@@ -46,7 +46,8 @@ def with_distilled(
         ValueError: images of another shape than those of the data set, or a share out
             of range.
 
-    >>> with_distilled(data, images, labels, len(split.labeled))  # doctest: +SKIP
+    >>> images, classes = faces.images[:8], np.arange(8)  # one a class
+    >>> data = with_distilled(data, images, classes, len(split.labeled))
     """
     images = tf.constant(images, tf.float32)
     labels = tf.constant(labels, tf.int32)

@@ -40,7 +40,7 @@ def distributed_training_dataset(
     ...     model.compile("adam")
     >>> data = distributed_training_dataset(
     ...     strategy, split.labeled, split.unlabeled, views=model.all_views)
-    >>> model.fit(data, steps_per_epoch=100)  # doctest: +SKIP
+    >>> model.fit(data, steps_per_epoch=100)
     """
     count = strategy.num_replicas_in_sync
 

@@ -22,7 +22,9 @@ def folds(manifest: Manifest, spec: str) -> list[str]:
     Raises:
         ValueError: no subjects, fewer than folds, or another protocol.
 
-    >>> folds(manifest, "folds:k=2")  # doctest: +SKIP
+    >>> images, labels = np.zeros((4, 8, 8, 3), np.uint8), [0, 1, 0, 1]
+    >>> manifest = kerasfer.data.from_arrays(images, labels, subjects=[7, 7, 8, 9])
+    >>> folds(manifest, "folds:k=2")
     ['folds:k=2,fold=0', 'folds:k=2,fold=1']
     """
     kind, _, rest = spec.partition(":")

@@ -94,7 +94,7 @@ def training_dataset(
             raises inside the pipeline when its batch is made.
 
     >>> data = training_dataset(split.labeled, split.unlabeled,
-    ...                         views=model.all_views, batch_size=32)  # doctest: +SKIP
+    ...                         views=model.all_views, batch_size=32)
     """
     _check(labeled, unlabeled, views, batch_size, unlabeled_ratio, mixup_alpha, pad)
     _check_shares(shard, batch_size, workers)
@@ -150,7 +150,7 @@ def evaluation_dataset(
     Raises:
         ValueError: the manifest is empty.
 
-    >>> model.evaluate(evaluation_dataset(split.test))  # doctest: +SKIP
+    >>> model.evaluate(evaluation_dataset(split.test))
     """
     if not len(manifest):
         raise ValueError("Expected at least one image to evaluate on. Received none.")

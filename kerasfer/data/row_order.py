@@ -13,8 +13,8 @@ _WINDOW = 256  # images of a shard that are shuffled together
 def shards_of(manifest):
     """The number of each image's TFRecord shard, int32 (n,); None for image files.
 
-    >>> shards_of(manifest)[:3]  # doctest: +SKIP
-    array([0, 0, 0], dtype=int32)
+    >>> shards_of(manifest) is None  # its images are in memory
+    True
     """
     if manifest.images is not None or not is_record(manifest.names[0]):
         return None
@@ -68,7 +68,7 @@ def balanced(dice, labels):
         int32 (n,).
 
     >>> labels = np.array([0, 0, 0, 1])
-    >>> labels[balanced(np.random.default_rng(0), labels)].sum()  # two of class 1
+    >>> int(labels[balanced(np.random.default_rng(0), labels)].sum())  # two of class 1
     2
     """
     classes = dice.permutation(np.unique(labels))

@@ -27,7 +27,7 @@ def save_split(split: Split, path: PathLike) -> None:
     Raises:
         FileNotFoundError: an image does not exist.
 
-    >>> save_split(split, "split.csv")  # doctest: +SKIP
+    >>> save_split(split, "split.csv")
     """
     with (
         written_aside(path) as aside,
@@ -49,7 +49,8 @@ def check_split(split: Split, path: PathLike) -> None:
         ValueError: an image, its content, its part or its label differs; it says how
             many rows, and names the first.
 
-    >>> check_split(split, "split.csv")  # doctest: +SKIP
+    >>> save_split(split, "split.csv")
+    >>> check_split(split, "split.csv")
     """
     with pathlib.Path(path).open(newline="", encoding="utf8") as file:
         header, *written = csv.reader(file)
@@ -150,8 +151,8 @@ def content_hash(manifest: Manifest, row: int) -> str:
     Raises:
         FileNotFoundError, ValueError: the image cannot be read.
 
-    >>> content_hash(manifest, 0)  # doctest: +SKIP
-    '42c1ddfdbfa23c9f'
+    >>> len(content_hash(manifest, 0))
+    16
     """
     if manifest.images is not None:
         content = manifest.images[row].tobytes()

@@ -32,7 +32,7 @@ def with_temperature(
         float32 tensor of that shape.
 
     >>> with_temperature([[0.8, 0.2]], 2.0)  # odds of 4 become odds of 2
-    <tf.Tensor: ... array([[0.6666667, 0.3333333]], dtype=float32)>
+    <tf.Tensor: ... numpy=array([[0.6666667 , 0.33333334]], dtype=float32)>
     """
     probs = tf.convert_to_tensor(probs, tf.float32)
     if temperature == 1.0:

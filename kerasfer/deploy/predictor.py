@@ -72,8 +72,8 @@ class Predictions:
 class Predictor:
     """An exported model as a function from faces to `Predictions`.
 
-    >>> predictor = Predictor("exported")                           # doctest: +SKIP
-    >>> predictor([face, another_face]).labels                      # doctest: +SKIP
+    >>> predictor = Predictor("exported")  # doctest: +SKIP
+    >>> predictor([face, another_face]).labels  # doctest: +SKIP
     ['happiness', 'neutral']
 
     Attributes:

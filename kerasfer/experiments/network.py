@@ -175,7 +175,7 @@ def build_backbone(network, image_shape):
 
 def _is_saved(path):
     """Whether a file is of Keras' own kind, which fits the backbone that saved it."""
-    return path.name.endswith(".weights.h5")
+    return str(path).endswith(".weights.h5")
 
 
 def _load_saved(backbone, path):

@@ -66,8 +66,8 @@ class DatasetDistiller(keras.Model):
             the layer `logits`; or one with dropout (`copy_of(classifier, rate=0.0)` is
             without), whose dice would differ on the way back through a step.
 
-    >>> distiller = DatasetDistiller(classifier, names)  # doctest: +SKIP
-    >>> distiller.compile(keras.optimizers.Adam(0.01, beta_1=0.5))  # doctest: +SKIP
+    >>> distiller = DatasetDistiller(classifier, names)
+    >>> distiller.compile(keras.optimizers.Adam(0.01, beta_1=0.5))
     """
 
     def __init__(

@@ -39,7 +39,7 @@ class ABC(PlugIn):
     Raises:
         ValueError: a count below 1, or a classifier of other classes.
 
-    >>> model = FixMatch(classifier, plug_ins=(ABC(class_counts),))  # doctest: +SKIP
+    >>> model = FixMatch(classifier, plug_ins=(ABC(class_counts),))
     """
 
     needs = (CLASSES,)

@@ -39,7 +39,7 @@ class Adsh(PlugIn):
         ValueError: a count below 1, a threshold out of range, a classifier of other
             classes, or no unlabelled faces for `EpochUpdate`.
 
-    >>> model = FixMatch(classifier, plug_ins=(Adsh(class_counts),))  # doctest: +SKIP
+    >>> model = FixMatch(classifier, plug_ins=(Adsh(class_counts),))
     """
 
     needs = (CLASSES, HARD_LABELS)

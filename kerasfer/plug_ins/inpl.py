@@ -47,7 +47,7 @@ class InPL(PlugIn):
     Raises:
         ValueError: a number out of range.
 
-    >>> model = FixMatch(classifier, plug_ins=(InPL(7),))  # doctest: +SKIP
+    >>> model = FixMatch(classifier, plug_ins=(InPL(7),))
     """
 
     needs: tuple[str, ...] = (CLASSES, HARD_LABELS)

@@ -106,7 +106,7 @@ class ReMoP(PlugIn):
     Raises:
         ValueError: another choice, or a classifier of other classes.
 
-    >>> model = FixMatch(classifier, plug_ins=(ReMoP(num_classes=7),))  # doctest: +SKIP
+    >>> model = FixMatch(classifier, plug_ins=(ReMoP(num_classes=8),))
     """
 
     needs = (CLASSES,)

@@ -81,7 +81,7 @@ class AdaCM(SemiSupervisedModel):
 
     >>> classifier = build_classifier("compact", (48, 48, 3), 7, dropout=0.5,
     ...                               unit_embedding=True)
-    >>> model = AdaCM(classifier)  # doctest: +SKIP
+    >>> model = AdaCM(classifier)
     """
 
     views = ("weak", "weak_2", "strong")

@@ -59,7 +59,7 @@ class CPE(SemiSupervisedModel):
         ValueError: a count below 1, or a classifier of other classes or without the
             layer `feature_map`.
 
-    >>> model = CPE(classifier, class_counts)  # doctest: +SKIP
+    >>> model = CPE(classifier, class_counts)
     """
 
     views = ("weak", "strong")

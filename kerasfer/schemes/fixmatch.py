@@ -30,9 +30,8 @@ class FixMatch(SemiSupervisedModel):
             are `supervised` 1 and `unlabeled` (lambda_u) 1.
         threshold: tau in [0, 1], inclusive; above 1 the scheme is supervised.
 
-    >>> model = FixMatch(build_classifier("compact", (48, 48, 3), 8),
-    ...                  threshold=0.95, loss_weights={"unlabeled": 0.5})  # doctest:
-    +SKIP
+    >>> classifier = build_classifier("compact", (48, 48, 3), num_classes=8)
+    >>> model = FixMatch(classifier, threshold=0.9, loss_weights={"unlabeled": 0.5})
     """
 
     views = ("weak", "strong")

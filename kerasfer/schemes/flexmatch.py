@@ -42,7 +42,6 @@ class FlexMatch(SemiSupervisedModel):
         ValueError: `num_unlabeled` is not positive.
 
     >>> model = FlexMatch(classifier, num_unlabeled=len(split.unlabeled))
-    ... # doctest: +SKIP
     """
 
     views = ("weak", "strong", "index")

@@ -52,7 +52,7 @@ class LargeMargin(SemiSupervisedModel):
         ValueError: a choice or number outside of the above.
 
     >>> model = LargeMargin(build_classifier("compact", (48, 48, 3), 7),
-    ...                     margin_loss="island")  # doctest: +SKIP
+    ...                     margin_loss="island")
     """
 
     offers = (CLASSES, HARD_LABELS)

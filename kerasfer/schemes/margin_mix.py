@@ -66,7 +66,7 @@ class MarginMix(SemiSupervisedModel):
     Raises:
         ValueError: another `membership` or `centroid_images`, or a number out of range.
 
-    >>> model = MarginMix(build_classifier("compact", (48, 48, 3), 8))  # doctest: +SKIP
+    >>> model = MarginMix(build_classifier("compact", (48, 48, 3), 8))
     """
 
     views = ("weak", "weak_2", "mix_weight", "mix_key")

@@ -48,7 +48,7 @@ class MEK(SemiSupervisedModel):
         ValueError: a count below 1, smoothing out of range, or a classifier of other
             classes or without these layers.
 
-    >>> model = MEK(classifier, class_counts)  # doctest: +SKIP
+    >>> model = MEK(classifier, class_counts)
     """
 
     loss_weights = {"supervised": 1.0, "attention": 0.145}

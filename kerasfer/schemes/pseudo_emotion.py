@@ -61,7 +61,7 @@ class PseudoEmotion(SemiSupervisedModel):
             than outputs.
 
     >>> classifier = build_classifier("compact", (48, 48, 3), 12, activation="sigmoid")
-    >>> model = PseudoEmotion(classifier)  # doctest: +SKIP
+    >>> model = PseudoEmotion(classifier)
     """
 
     offers = ()  # faces have action units

@@ -19,6 +19,7 @@ def copy_of(model, **changes):
     Raises:
         ValueError: a layer or model in it that Keras cannot copy; with what to do.
 
+    >>> backbone = kerasfer.backbones.compact((48, 48, 3))
     >>> copy_of(backbone, kernel_regularizer="l2")
     <Functional ...>
     """

@@ -18,7 +18,6 @@ class EpochUpdate(keras.callbacks.Callback):
 
     >>> model.fit(data, steps_per_epoch=100,
     ...           callbacks=[EpochUpdate(evaluation_dataset(split.labeled))])
-    ... # doctest: +SKIP
     """
 
     def __init__(self, labeled: Dataset, unlabeled: Dataset | None = None) -> None:

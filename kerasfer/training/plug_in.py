@@ -28,7 +28,7 @@ class PlugIn(keras.layers.Layer):
     ...     def losses_of(self, step):
     ...         logits = step.outputs["image"]["logits"]
     ...         return {"logit_norm": tf.reduce_mean(tf.square(logits))}
-    >>> model = FixMatch(classifier, plug_ins=[LogitNorm()])  # doctest: +SKIP
+    >>> model = FixMatch(classifier, plug_ins=[LogitNorm()])
     """
 
     needs: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ def reads_before_writes():
     was set before is set again after it.
 
     >>> with reads_before_writes():
-    ...     model.train_on_batch(batch, labels)  # doctest: +SKIP
+    ...     model.train_on_batch(batch, labels)
     """
     before = tf.config.optimizer.get_experimental_options()
     off = {"dependency_optimization": False}

@@ -52,7 +52,7 @@ def decode_image(encoded: bytes, name: str, channels: int = 3) -> Array:
     Raises:
         ValueError: not an image, cut off, too large, or `channels` is neither 1 nor 3.
 
-    >>> decode_image(pathlib.Path("face.png").read_bytes(), "face.png").shape
+    >>> decode_image(encoded, "face.png").shape
     (48, 48, 3)
     """
     if channels not in (1, 3):

@@ -1,8 +1,8 @@
 """A trained classifier as files that serve it, checked in a fresh process.
 
->>> export_classifier(model.inference_classifier, "exported",
-...                   Description("expressions", names, (48, 48, 3)), faces)
-... # doctest: +SKIP
+>>> from kerasfer.deploy.export import Description, export_classifier
+>>> description = Description("expressions", names, (48, 48, 3))
+>>> export_classifier(classifier, "exported", description, faces)  # doctest: +SKIP
 """
 
 import pathlib

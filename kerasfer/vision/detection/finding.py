@@ -95,10 +95,10 @@ def find_faces(photo, description, detector=None):
     Raises:
         FileNotFoundError, ValueError: see `kerasfer.vision.images.read_image`.
 
-    >>> predictor = kerasfer.load("exported")                       # doctest: +SKIP
+    >>> predictor = kerasfer.load("exported")  # doctest: +SKIP
     >>> found, crops = find_faces("party.jpg", predictor.description)
     ... # doctest: +SKIP
-    >>> predictor(crops).labels                                     # doctest: +SKIP
+    >>> predictor(crops).labels  # doctest: +SKIP
     ['happiness', 'surprise']
     """
     if isinstance(photo, (str, pathlib.Path)):
