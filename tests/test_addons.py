@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier, map_classifier, random_faces
-from recipe_runs import imported, parsed, run, write_noise
+from support.recipe_runs import imported, parsed, run, write_noise
+from support.toys import dense_classifier, map_classifier, random_faces
 
 from kerasfer._compat import optimizer_variables
 from kerasfer.augment import ops

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import faces_with_action_units
+from support.toys import faces_with_action_units
 
 from kerasfer import build_classifier, build_separate_classifiers
 from kerasfer.backbones import alexnet, compact

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from recipe_runs import run
+from support.recipe_runs import run
 
 
 @pytest.mark.slow

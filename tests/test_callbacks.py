@@ -3,7 +3,7 @@ import csv
 import keras
 import numpy as np
 import pytest
-from conftest import dense_classifier, random_faces
+from support.toys import dense_classifier, random_faces
 
 from kerasfer.callbacks import PseudoLabelAudit, SaveWeights
 from kerasfer.data import evaluation_dataset, training_dataset

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_losses import margin_by_loops, simplex
+from support.margins import margin_by_loops, simplex
 
 from kerasfer.layers import MARGIN_LOSSES, ClassCentroids, ClassMargin
 from kerasfer.losses import center_loss, island_loss, island_penalty, large_margin_loss

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from recipe_runs import run, write_noise
 from scipy import stats
+from support.recipe_runs import run, write_noise
 
 from kerasfer.experiments.comparison import program
 from kerasfer.experiments.comparison.runs import collected

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import random_faces
+from support.toys import random_faces
 
 from kerasfer.data import read_manifest, training_dataset
 from kerasfer.data.batches import KNOWN_VIEWS, TrainingBatches

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import as_images, logits_classifier, random_faces, softmax
+from support.toys import as_images, logits_classifier, random_faces, softmax
 
 from kerasfer.data import training_dataset
 from kerasfer.schemes import DeFixMatch

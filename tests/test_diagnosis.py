@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from conftest import dense_classifier, random_faces
+from support.toys import dense_classifier, random_faces
 
 from kerasfer.callbacks import (
     Diagnosis,

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from dlib_files import write_dlib
+from support.dlib_files import write_dlib
 
 from kerasfer import build_classifier
 from kerasfer.backbones import dlib_resnet, estimate_statistics, load_dlib

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from recipe_runs import run, write_noise
 from sklearn import metrics
+from support.recipe_runs import run, write_noise
 
 from kerasfer.experiments.evaluation import scores
 from kerasfer.vision.images import cv2

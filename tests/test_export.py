@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import au_classifier, dense_classifier, map_classifier
-from contract_cases import EACH_ONCE, PLUG_INS, SCHEMES
-from test_contract import build, faces_of, fit
+from support.contract import build, faces_of, fit
+from support.contract_cases import EACH_ONCE, PLUG_INS, SCHEMES
+from support.toys import au_classifier, dense_classifier, map_classifier
 
 import kerasfer
 from kerasfer.deploy.export import FILES, Description, ParityError, export_classifier

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import au_classifier, dense_classifier
-from recipe_runs import imported, run, write_noise
+from support.recipe_runs import imported, run, write_noise
+from support.toys import au_classifier, dense_classifier
 
 import kerasfer
 from kerasfer.deploy.calibration import with_temperature

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import as_images, logits_classifier, softmax
+from support.toys import as_images, logits_classifier, softmax
 
 from kerasfer.schemes import FaceMix
 from kerasfer.schemes.face_mix import box_overlap

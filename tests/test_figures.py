@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import dense_classifier, random_faces
 from matplotlib.colors import to_hex, to_rgb
+from support.toys import dense_classifier, random_faces
 
 from kerasfer.analysis import figures
 from kerasfer.analysis.inspection import Inspected, inspect

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from recipe_runs import imported, parsed, run, write_noise
+from support.recipe_runs import imported, parsed, run, write_noise
 
 from kerasfer.experiments import floors
 

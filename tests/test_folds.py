@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import random_faces
+from support.toys import random_faces
 
 from kerasfer.data import folds, protocols
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import as_images, logits_classifier, softmax
+from support.toys import as_images, logits_classifier, softmax
 
 from kerasfer.schemes import FreeMatch, SoftMatch
 from kerasfer.schemes.freematch import fairness

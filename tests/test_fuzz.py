@@ -12,11 +12,11 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import dense_classifier
-from dlib_files import named, tensor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pytorch_files import save as save_pytorch
+from support.dlib_files import named, tensor
+from support.pytorch_files import save as save_pytorch
+from support.toys import dense_classifier
 
 from kerasfer.backbones import read_state_dict
 from kerasfer.backbones.dlib_file import read_dlib
@@ -110,7 +110,7 @@ class Readers:
         return record_io([5.0, 7.0], b"", 0) + record_io([1.0], encoded, 1)
 
     def _checkpoint(self):
-        from test_checkpoints import left_after
+        from support.checkpoint_runs import left_after
 
         left_after(self.folder / "run", 2)
         self.place = self.folder / "run/checkpoints"

@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from importer_runs import rows, run, save
+from support.importer_runs import rows, run, save
 
 from kerasfer.data import read_manifest
 

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import scipy.io
-from importer_runs import reasons, rows, run, save
+from support.importer_runs import reasons, rows, run, save
 
 from kerasfer.data import read_manifest, training_dataset
 from kerasfer.vision.images import cv2

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from importer_runs import reasons, rows, run, save
+from support.importer_runs import reasons, rows, run, save
 
 from kerasfer.data import read_manifest
 from kerasfer.vision.images import cv2

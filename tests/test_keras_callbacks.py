@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import dense_classifier, random_faces
+from support.toys import dense_classifier, random_faces
 
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.schemes import FixMatch

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from rotation import of_this_commit
+from support.rotation import of_this_commit
 
 KILLS = 20
 # Between them: centroids, margins, prototypes, a label memory, thresholds by class,
@@ -23,7 +23,7 @@ RUNS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "plug_in"), of_this_commit(RUNS))
 def test_twenty_kills(scheme, plug_in, tmp_path):
-    program = pathlib.Path(__file__).parent / "killed_run.py"
+    program = pathlib.Path(__file__).parent / "support/killed_run.py"
     process = subprocess.run(
         [sys.executable, program, scheme, plug_in, tmp_path, str(KILLS), "7"],
         capture_output=True,

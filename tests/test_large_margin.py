@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import (
+from support.margins import margin_by_loops
+from support.toys import (
     as_images,
     au_classifier,
     dense_classifier,
@@ -13,7 +14,6 @@ from conftest import (
     random_faces,
     softmax,
 )
-from test_losses import margin_by_loops
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import evaluation_dataset, training_dataset

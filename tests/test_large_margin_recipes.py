@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from recipe_runs import RECIPES, imported, parsed, run
+from support.recipe_runs import RECIPES, imported, parsed, run
 
 from kerasfer.action_units import EMOTIONET
 from kerasfer.experiments import margin, tasks

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier, random_faces, softmax
+from support.toys import dense_classifier, random_faces, softmax
 
 from kerasfer import losses
 from kerasfer.data import training_dataset

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import softmax
+from support.toys import softmax
 
 from kerasfer import build_classifier
 from kerasfer.layers import ConfidenceMargin, PrototypeHead, UnitLength

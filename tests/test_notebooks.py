@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from recipe_runs import RECIPES
+from support.recipe_runs import RECIPES
 
 NOTEBOOKS = sorted((RECIPES / "notebooks").glob("*.ipynb"))
 

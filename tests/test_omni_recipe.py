@@ -7,8 +7,8 @@ import pathlib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import random_faces
-from recipe_runs import RECIPES, imported, parsed, run
+from support.recipe_runs import RECIPES, imported, parsed, run
+from support.toys import random_faces
 
 import kerasfer
 from kerasfer.data import from_arrays

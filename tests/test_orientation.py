@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier
 from PIL import Image, ImageOps
+from support.toys import dense_classifier
 
 from kerasfer.deploy.export import Description
 from kerasfer.deploy.export.graph import ServedModel

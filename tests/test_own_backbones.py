@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import random_faces
+from support.toys import random_faces
 
 from kerasfer import build_classifier
 from kerasfer.data import training_dataset

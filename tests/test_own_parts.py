@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import random_faces
-from recipe_runs import imported, run
+from support.recipe_runs import imported, run
+from support.toys import random_faces
 
 import kerasfer
 from kerasfer.experiments import own_parts

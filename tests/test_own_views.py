@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import random_faces
+from support.toys import random_faces
 
 from kerasfer.augment import check_view
 from kerasfer.data import from_dataset, from_hugging_face, training_dataset

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from conftest import dense_classifier, random_faces
 from PIL import Image
+from support.toys import dense_classifier, random_faces
 
 import kerasfer
 from kerasfer.data import evaluation_dataset, from_arrays, training_dataset

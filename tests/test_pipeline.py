@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import random_faces
+from support.toys import random_faces
 
 from kerasfer.augment.views import STRONG_DICE, apply_strong
 from kerasfer.data import evaluation_dataset, from_arrays, training_dataset

@@ -149,7 +149,7 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize("flushes", [True, False])
 def test_a_run_goes_on_from_any_loss(disk, flushes, monkeypatch):
-    from test_checkpoints import RUN, model_of, trained
+    from support.checkpoint_runs import RUN, model_of, trained
 
     disk = disk(flushes)
     trained(disk.root, epochs=3)

@@ -7,8 +7,8 @@ import typing
 
 import numpy as np
 import pytest
-from conftest import dense_classifier
-from recipe_runs import imported, parsed, run
+from support.recipe_runs import imported, parsed, run
+from support.toys import dense_classifier
 
 from kerasfer.deploy.export import Description
 from kerasfer.deploy.export.formats import write

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import au_classifier, dense_classifier
+from support.toys import au_classifier, dense_classifier
 
 import kerasfer
 from kerasfer.deploy.export import FILES, Description

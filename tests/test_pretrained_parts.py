@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier, random_faces
+from support.toys import dense_classifier, random_faces
 
 from kerasfer import build_classifier
 from kerasfer.backbones import (

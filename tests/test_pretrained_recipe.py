@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-from dlib_files import write_dlib
-from recipe_runs import RECIPES, run, write_noise
-from test_resume import assert_same_run, folder_of
+from support.dlib_files import write_dlib
+from support.recipe_runs import RECIPES, run, write_noise
+from support.resumed_runs import assert_same_run, folder_of
 
 FLAGS = [
     "--config", RECIPES / "pretrained.yaml", "--protocol", "balanced:labels=12",

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import random_faces
+from support.toys import random_faces
 
 from kerasfer.data import check_split, from_arrays, load_split, protocols, save_split
 from kerasfer.data.budgets import class_budgets, parse

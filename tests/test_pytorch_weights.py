@@ -6,8 +6,8 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-import pytorch_files
-from pytorch_files import save
+from support import pytorch_files
+from support.pytorch_files import save
 
 from kerasfer import build_classifier
 from kerasfer.backbones import load_pytorch, read_state_dict, resnet18, resnet34

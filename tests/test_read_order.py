@@ -4,9 +4,9 @@ import collections
 
 import pytest
 import tensorflow as tf
-from contract_cases import PLUG_INS, SCHEMES
+from support.contract import build, fit
+from support.contract_cases import PLUG_INS, SCHEMES
 from tensorflow.python.eager import context  # has the graphs that are run
-from test_contract import build, fit
 
 from kerasfer.training.read_order import reads_before_writes
 

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import dense_classifier, random_faces
-from pytorch_files import save
+from support.pytorch_files import save
+from support.toys import dense_classifier, random_faces
 
 import kerasfer
 from kerasfer.action_units import EMOTIONET

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 
 import pytest
-from recipe_runs import imported
+from support.recipe_runs import imported
 
 import kerasfer
 from kerasfer.experiments import by_name

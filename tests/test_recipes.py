@@ -1,4 +1,4 @@
-"""The recipes, run as a user runs them, at toy size."""
+"""What every recipe does, by the one of Margin-Mix, at toy size."""
 
 import csv
 import json
@@ -10,29 +10,10 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from recipe_runs import RECIPES, imported, parsed, run, write_noise
+from support.quick_recipes import split_of
+from support.recipe_runs import RECIPES, imported, parsed, run
 
-from kerasfer.data import from_arrays, protocols
-from kerasfer.experiments import by_name
 from kerasfer.vision.images import read_image
-
-QUICK = """
-seeds: [0, 1]
-protocol: balanced:labels=12
-epochs: 2
-steps_per_epoch: 2
-batch_size: 4
-image_size: 16
-beside: [supervised]
-"""
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faces")
-    manifest = write_noise(folder)
-    (folder / "quick.yaml").write_text(QUICK)
-    return manifest
 
 
 @pytest.fixture(scope="module")
@@ -249,60 +230,6 @@ def test_help_is_fast_and_names_the_symbols(recipe, symbols):
     assert output.strip().endswith("False")
 
 
-# --- Ada-CM and ReMoP -----------------------------------------------------------------
-
-
-def test_ada_cm_logs_its_thresholds_and_subsets(manifest, tmp_path):
-    quick = manifest.parent / "quick.yaml"
-    options = ["--manifest", manifest, "--config", quick, "--out", tmp_path]
-    options += ["--seeds", "3", "--beside", "fixmatch", "--floor", "0.4"]
-    code, output = run(*options, "--initial", "0.5", recipe="ada_cm")
-    assert code == 0, output
-    (folder,) = tmp_path.glob("ada_cm/*")
-    metrics = list(csv.DictReader((folder / "seed3/ada_cm/metrics.csv").open()))
-    assert [float(metrics[0][f"margin_{k}"]) for k in range(3)] == [0.5] * 3
-    assert all(0 <= float(row["mask_rate"]) <= 1 for row in metrics)
-    sizes = list(csv.DictReader((folder / "seed3/ada_cm/pseudo_labels.csv").open()))
-    assert {row["class"] for row in sizes} == {"anger", "fear", "neutral"}
-    first = [
-        float(r["passed"]) + float(r["unsure"]) for r in sizes if r["epoch"] == "1"
-    ]
-    assert sum(first) == 2 * 4  # two steps of four faces: subsets I and II
-    results = list(csv.DictReader((folder / "runs.csv").open()))
-    assert [row["method"] for row in results] == ["fixmatch", "ada_cm"]
-
-
-def test_remop_on_every_base_beside_the_base_alone(manifest, tmp_path):
-    quick = yaml.safe_load((manifest.parent / "quick.yaml").read_text())
-    del quick["beside"]
-    (tmp_path / "quick.yaml").write_text(yaml.safe_dump({**quick, "epochs": 1}))
-    options = ["--manifest", manifest, "--config", tmp_path / "quick.yaml"]
-    options += ["--seeds", "0", "--base", "supervised", "fixmatch", "ada_cm"]
-    code, output = run(*options, "--out", tmp_path / "runs", recipe="remop")
-    assert code == 0, output
-    (folder,) = tmp_path.glob("runs/remop/*")
-    rows = list(csv.DictReader((folder / "runs.csv").open()))
-    bases = ("supervised", "fixmatch", "ada_cm")
-    methods = [name for base in bases for name in (base, f"{base}+remop")]
-    assert [row["method"] for row in rows] == methods
-    for row in rows:
-        for kind in ("linear", "feature"):  # Figure 3, beside the mixture's accuracy
-            given = row[f"{kind}_accuracy"], row[f"{kind}_mean_class_accuracy"]
-            assert all(given) == row["method"].endswith("+remop")
-    run_folder = folder / "seed0/fixmatch+remop"
-    metrics = list(csv.DictReader((run_folder / "metrics.csv").open()))
-    for name in ("linear_pseudo_f1", "mixture_pseudo_f1", "val_feature_f1"):
-        assert 0 <= float(metrics[0][name]) <= 1
-
-
-def split_of(num_classes=7):
-    """What a recipe asks of a split to build its model."""
-    labeled = from_arrays(
-        np.zeros((num_classes, 4, 4, 3), np.uint8), np.arange(num_classes)
-    )
-    return protocols.Split(labeled, labeled, labeled, labeled)
-
-
 def test_recipes_default_to_the_papers():
     ada_cm, remop = imported("ada_cm").Config(), imported("remop").Config()
     for config, rate, epochs, steps in [
@@ -327,33 +254,6 @@ def test_recipes_default_to_the_papers():
     weights = weights.weights_of_losses
     assert (weights["unlabeled"], weights["center"]) == (0.2, 1e-4)
     assert weights["simplex"] == 0.1
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [  # Table 1 of Ada-CM
-        (["--contrastive-weight", 0], {"contrastive": 0.0, "unlabeled": 1.0}),
-        (["--unlabeled-weight", 0], {"contrastive": 0.1, "unlabeled": 0.0}),
-    ],
-)
-def test_ablations_of_ada_cm_are_flags(flags, expected):
-    recipe = imported("ada_cm")
-    config = parsed(recipe, *flags, "--growth", 2, "--convention", "paper")
-    model = recipe.build_model(config, "ada_cm", split_of())
-    assert {name: model.weights_of_losses[name] for name in expected} == expected
-    assert (model.margin.growth, model.margin.floor) == (2, 0.0)
-    config = parsed(recipe, "--beside", "fixmatch", "--threshold", 0.5)
-    assert recipe.build_model(config, "fixmatch", split_of()).threshold == 0.5
-
-
-def test_ablations_of_remop_are_flags():
-    recipe = imported("remop")
-    config = parsed(recipe, "--simplex-weight", 0, "--similarity", "cosine")
-    model = recipe.build_model(config, "supervised+remop", split_of())
-    (plug_in,) = model.plug_ins
-    assert model.weights_of_losses["simplex"] == 0
-    assert (plug_in.head.similarity, plug_in.head.mixture) == ("cosine", "logits")
-    assert [*recipe.methods(parsed(recipe, "--no-alone"))] == ["fixmatch+remop"]
 
 
 RECIPE_NAMES = ["margin_mix", "ada_cm", "remop", "baselines"]
@@ -405,41 +305,3 @@ def test_bad_flags_of_the_other_recipes(recipe, flags, error, tmp_path):
     assert code != 0 and error in output and "Traceback" not in output
     left = [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".lock"]
     assert not left  # the corrected command finds no remains of a run
-
-
-# --- baselines ------------------------------------------------------------------------
-
-BASELINES = imported("baselines")
-
-
-@pytest.mark.parametrize("name", by_name.SCHEMES)
-def test_every_baseline_is_built_with_flags(name):
-    flags = ["--scheme", name, "--unlabeled-weight", 0.5, "--threshold", 0.7]
-    config = parsed(BASELINES, *flags, "--image-size", 32)
-    model = BASELINES.build_model(config, name, split_of())
-    if "unlabeled" in model.weights_of_losses:
-        assert model.weights_of_losses["unlabeled"] == 0.5
-    assert model.threshold in (None, 0.7)
-
-
-def test_plug_ins_are_added_to_each_scheme():
-    flags = ["--scheme", "fixmatch", "uda+inpl", "--plugin", "abc", "adsh"]
-    config = parsed(BASELINES, *flags)
-    methods = BASELINES.methods(config)
-    assert methods == ["fixmatch+abc+adsh", "uda+inpl+abc+adsh"]
-    model = BASELINES.build_model(config, methods[1], split_of())
-    assert [plug_in.name for plug_in in model.plug_ins] == ["inpl", "abc", "adsh"]
-
-
-def test_baselines_in_one_table(manifest, tmp_path):
-    quick = yaml.safe_load((manifest.parent / "quick.yaml").read_text())
-    del quick["beside"]
-    (tmp_path / "quick.yaml").write_text(yaml.safe_dump(quick))
-    options = ["--manifest", manifest, "--config", tmp_path / "quick.yaml"]
-    options += ["--seeds", 0, "--out", tmp_path / "runs"]
-    names = ["flexmatch", "rul", "fixmatch+adsh", "supervised+abc"]
-    code, output = run(*options, "--scheme", *names, recipe="baselines")
-    assert code == 0, output
-    (folder,) = tmp_path.glob("runs/baselines/*")
-    rows = list(csv.DictReader((folder / "runs.csv").open()))
-    assert [row["method"] for row in rows] == names

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import random_faces, softmax
+from support.toys import random_faces, softmax
 
 import kerasfer
 from kerasfer.layers import PatchGates, RegionAttention, Regions

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import tensorflow as tf
-from conftest import (
+from support.toys import (
     as_images,
     dense_classifier,
     logits_classifier,

@@ -8,9 +8,9 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier, random_faces
-from html_page import Page
-from recipe_runs import run, write_noise
+from support.html_page import Page
+from support.recipe_runs import run, write_noise
+from support.toys import dense_classifier, random_faces
 
 from kerasfer.callbacks import TensorBoardPictures
 from kerasfer.data import evaluation_dataset, training_dataset

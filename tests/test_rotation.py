@@ -1,7 +1,7 @@
 """Shares of like cases: together all of them, none twice."""
 
 import pytest
-import rotation
+from support import rotation
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier
+from support.toys import dense_classifier
 from tensorflow.core.protobuf import saved_model_pb2
 
 import kerasfer

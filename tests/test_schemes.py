@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import (
+from support.toys import (
     as_images,
     dense_classifier,
     logits_classifier,

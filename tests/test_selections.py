@@ -5,7 +5,7 @@ import csv
 import keras
 import pytest
 import tensorflow as tf
-from recipe_runs import imported, parsed, run
+from support.recipe_runs import imported, parsed, run
 
 import kerasfer
 from kerasfer.experiments import selections

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier, random_faces
-from recipe_runs import run, write_noise
+from support.recipe_runs import run, write_noise
+from support.toys import dense_classifier, random_faces
 
 import kerasfer
 from kerasfer.schemes import SimSiam

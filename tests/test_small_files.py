@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from recipe_runs import run
-from test_checkpoints import RUN, left_after, model_of
+from support.checkpoint_runs import RUN, left_after, model_of
+from support.recipe_runs import run
 
 from kerasfer.callbacks import SaveWeights
 from kerasfer.callbacks.checkpoint import Checkpoint

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from recipe_runs import RECIPES, imported
+from support.recipe_runs import RECIPES, imported
 
 from kerasfer.experiments.study import file as study_file
 from kerasfer.experiments.study import published, toy

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from html_page import Page
-from recipe_runs import RECIPES, run, write_noise
-from rotation import of_this_commit
+from support.html_page import Page
+from support.recipe_runs import RECIPES, run, write_noise
+from support.rotation import of_this_commit
 
 from kerasfer.experiments.study import file as study_file
 from kerasfer.experiments.study import jobs, paper_table, plan, tables, toy

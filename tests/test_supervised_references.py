@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import dense_classifier, map_classifier, random_faces, softmax
+from support.toys import dense_classifier, map_classifier, random_faces, softmax
 
 from kerasfer.data import training_dataset
 from kerasfer.schemes import MEK, RUL

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from recipe_runs import RECIPES, imported, parsed, run
+from support.recipe_runs import RECIPES, imported, parsed, run
 
 import kerasfer
 from kerasfer.experiments.study.file import read_study

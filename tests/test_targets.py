@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract_cases import PLUG_INS, SCHEMES
-from rotation import often
-from test_contract import build, dataset, faces_of, fit
+from support.contract import build, dataset, faces_of, fit
+from support.contract_cases import PLUG_INS, SCHEMES
+from support.rotation import often
 
 from kerasfer.data import evaluation_dataset
 from kerasfer.training import model as base

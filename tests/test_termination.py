@@ -8,8 +8,8 @@ import sys
 import time
 
 import pytest
-from recipe_runs import RECIPES, run, write_noise
-from test_resume import assert_same_run, folder_of
+from support.recipe_runs import RECIPES, run, write_noise
+from support.resumed_runs import assert_same_run, folder_of
 
 QUICK = [
     "--protocol", "balanced:labels=12", "--image-size", 16, "--batch-size", 6,

@@ -12,7 +12,7 @@ import keras_tuner
 import numpy as np
 import pandas as pd
 import pytest
-from recipe_runs import RECIPES, imported, parsed, run
+from support.recipe_runs import RECIPES, imported, parsed, run
 
 from kerasfer.experiments import flags
 from kerasfer.experiments.tuning import report as tuning_report

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from pytorch_files import save
+from support.pytorch_files import save
 
 from kerasfer import build_classifier
 from kerasfer.backbones import load_pytorch, vgg16

@@ -5,18 +5,18 @@ import subprocess
 import sys
 import time
 
-import contract_cases
 import numpy as np
 import pytest
 import yaml
-from recipe_runs import RECIPES, imported, parsed, run, write_noise
-from rotation import of_this_commit
-from test_resume import assert_same_run, folder_of
-from workers import run_two, two_workers
+from support import contract_cases
+from support.recipe_runs import RECIPES, imported, parsed, run, write_noise
+from support.resumed_runs import assert_same_run, folder_of
+from support.rotation import of_this_commit
+from support.workers import run_two, two_workers
 
 from kerasfer.experiments import devices, locking
 
-PROGRAM = pathlib.Path(__file__).parent / "trained_by_workers.py"
+PROGRAM = pathlib.Path(__file__).parent / "support/trained_by_workers.py"
 FIRST = ["fixmatch-everything", "margin_mix-alone", "ada_cm-alone", "flexmatch-alone"]
 REST = [
     f"{scheme}-{plug_in}"

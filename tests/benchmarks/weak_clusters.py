@@ -20,7 +20,9 @@ FACES, CLUSTERS, SEEDS = 1000, 60, (0, 1, 2)
 
 
 def mean_f1(labels, truth):
-    return 100 * np.mean([f1_score(t, y) for t, y in zip(truth.T, labels.T, strict=True)])
+    return 100 * np.mean(
+        [f1_score(t, y) for t, y in zip(truth.T, labels.T, strict=True)]
+    )
 
 
 def main():
@@ -49,7 +51,9 @@ def main():
             rows.append(row)
             print(row, flush=True)
     print(f"{FACES} faces, {len(ACTION_UNITS)} units, {CLUSTERS} clusters")
-    table = pd.DataFrame(rows).groupby("wrong").agg(["mean", "std"]).drop(columns="seed")
+    table = (
+        pd.DataFrame(rows).groupby("wrong").agg(["mean", "std"]).drop(columns="seed")
+    )
     print(table.round(1).to_markdown())
 
 

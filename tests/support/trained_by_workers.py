@@ -1,28 +1,31 @@
 """A worker's part of some trainings; a program for test_workers.
 
-    TF_CONFIG=... python tests/trained_by_workers.py OUT.npz SCHEME-PLUG_IN ...
+    TF_CONFIG=... python tests/support/trained_by_workers.py OUT.npz SCHEME-PLUG_IN ...
 
 Worker 0 writes what it has at the end: logs and weights of each training. Without
 TF_CONFIG it is one process with the whole batch.
 """
 
 import os
+import pathlib
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import conftest  # noqa: F401  before TensorFlow is used
 import keras
 import numpy as np
 import tensorflow as tf
-from contract_cases import PLUG_INS, SCHEMES
 
 from kerasfer.callbacks import EpochUpdate
 from kerasfer.data import distributed_training_dataset, evaluation_dataset
 from kerasfer.metrics import MeanClassAccuracy
+from support.contract_cases import PLUG_INS, SCHEMES
 
 
 def train(strategy, scheme, plug_in):
     """Logs of each epoch, and the weights at the end."""
-    from test_contract import build, faces_of
+    from support.contract import build, faces_of
 
     with strategy.scope():
         model = build(SCHEMES[scheme], PLUG_INS[plug_in])

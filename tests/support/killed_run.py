@@ -1,6 +1,6 @@
 """A run of a scheme whose process is killed again and again; a program for test_kills.
 
-    python tests/killed_run.py SCHEME PLUG_IN FOLDER KILLS SEED
+    python tests/support/killed_run.py SCHEME PLUG_IN FOLDER KILLS SEED
 
 Writes FOLDER/whole, undisturbed, and FOLDER/parts, killed at random moments, and prints
 the epochs that were done at each kill. Each training is a process of its own, a copy of
@@ -15,15 +15,17 @@ import signal
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
 import keras
 import numpy as np
 import tensorflow as tf
-from contract_cases import LABELED, PLUG_INS, SCHEMES, UNLABELED
-from test_contract import build
 
 from kerasfer.callbacks import EpochUpdate, PseudoLabelAudit, SaveWeights
 from kerasfer.callbacks.checkpoint import Checkpoint, last_checkpoint
 from kerasfer.data import evaluation_dataset, training_dataset
+from support.contract import build
+from support.contract_cases import LABELED, PLUG_INS, SCHEMES, UNLABELED
 
 EPOCHS, STEPS = 60, 2
 

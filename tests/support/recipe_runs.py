@@ -8,12 +8,11 @@ import runpy
 import sys
 import tempfile
 
-from conftest import random_faces
-
 from kerasfer.experiments import flags
 from kerasfer.vision.images import cv2
+from support.toys import random_faces
 
-RECIPES = pathlib.Path(__file__).parent.parent / "recipes"
+RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
 
 
 # Processes are forks of a server that has imported TensorFlow and computed nothing:

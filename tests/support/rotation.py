@@ -32,7 +32,7 @@ def of_this_commit(cases, parts=3):
 @functools.cache
 def _turn():
     """A number of the commit; 0 where there is no repository."""
-    root = pathlib.Path(__file__).parents[1]
+    root = pathlib.Path(__file__).parents[2]
     command = ["git", "-C", root, "rev-parse", "--verify", "HEAD"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasfer.vision.images import cv2
 
-DATA_PREP = pathlib.Path(__file__).parent.parent / "data_prep"
+DATA_PREP = pathlib.Path(__file__).parents[2] / "data_prep"
 
 
 def run(importer, *arguments):

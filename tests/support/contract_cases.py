@@ -2,7 +2,6 @@
 
 import keras
 import tensorflow as tf
-from conftest import au_classifier, faces_with_action_units, random_faces
 
 import kerasfer
 from kerasfer.plug_ins import ABC, Adsh, InPL, ReMoP
@@ -25,6 +24,7 @@ from kerasfer.schemes import (
     Supervised,
 )
 from kerasfer.training import PlugIn
+from support.toys import au_classifier, faces_with_action_units, random_faces
 
 LABELED, UNLABELED = random_faces(12, side=4), random_faces(16, side=4, seed=1)
 NUM_CLASSES = 3

@@ -1,0 +1,1 @@
+"""What tests share: toys, runs of programs, files of other libraries."""
