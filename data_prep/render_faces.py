@@ -68,22 +68,22 @@ def write(config):
     if config.num_faces < 1 or config.num_subjects < 1:
         raise ValueError("--num-faces and --num-subjects must be at least 1.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".writing-{out.name}")
-    shutil.rmtree(aside, ignore_errors=True)
+    temporary = out.with_name(f".writing-{out.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        (aside / "images").mkdir(parents=True)
+        (temporary / "images").mkdir(parents=True)
         rows = []
         with tqdm(total=config.num_faces, unit="face", disable=None) as bar:
             for first in range(0, config.num_faces, _CHUNK):
                 chunk = _render_chunk(config, first)
                 if first == 0:
-                    _write_image(aside / "contact_sheet.png", _sheet(*chunk[:2]))
-                rows += _write_chunk(aside, first, *chunk, config)
+                    _write_image(temporary / "contact_sheet.png", _sheet(*chunk[:2]))
+                rows += _write_chunk(temporary, first, *chunk, config)
                 bar.update(len(chunk[0]))
-        pd.DataFrame(rows).to_csv(aside / "manifest.csv", index=False)
-        aside.rename(out)
+        pd.DataFrame(rows).to_csv(temporary / "manifest.csv", index=False)
+        temporary.rename(out)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     print(f"Wrote {out / 'manifest.csv'} and {out / 'contact_sheet.png'}.")
 
 

@@ -170,8 +170,8 @@ def _moved_by_steps(policy):
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy(policy)
     try:
-        dice = np.random.default_rng(0)
-        images = dice.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
         faces = from_arrays(images, np.arange(8) % 2)
         model = FixMatch(build_classifier("compact", (16, 16, 3), 2), threshold=0.0)
         model.compile(keras.optimizers.SGD(0.1))

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written aside, flushed to the disk, then renamed."""
+"""Files that are whole or absent: written under a temporary name, flushed, renamed."""
 
 import contextlib
 import errno
@@ -8,26 +8,26 @@ import shutil
 
 
 @contextlib.contextmanager
-def written_aside(path):
+def atomic_write(path):
     """Gives a path to write to; renames it to `path` if the block ends well.
 
     A kill, an error, a full disk or a loss of power in between leaves what stood at
     `path` as it was: the data reach the disk before the name does. The temporary name
     has the same endings (Keras and pandas look at them).
 
-    >>> with written_aside("table.csv") as aside:
-    ...     aside.write_text("a,b")
+    >>> with atomic_write("table.csv") as temporary:
+    ...     temporary.write_text("a,b")
     3
     """
     path = pathlib.Path(path)
-    aside = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
     try:
-        yield aside
-        _flush(aside)
-        os.replace(aside, path)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
         _flush(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -52,20 +52,20 @@ def new_folder(path, durable=True):
         raise FileExistsError(
             f"{path} exists. Choose another name, or remove it; nothing was changed."
         )
-    aside = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        yield aside
+        yield temporary
         if durable:
-            for inner in aside.rglob("*"):
+            for inner in temporary.rglob("*"):
                 if not inner.is_symlink():
                     _flush(inner)
-            _flush(aside)
-        os.rename(aside, path)
+            _flush(temporary)
+        os.rename(temporary, path)
         _flush(path.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder):

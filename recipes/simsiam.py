@@ -20,7 +20,7 @@ from kerasfer.experiments.network import Network, build_backbone, build_classifi
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.training import Training, frame_options
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +61,8 @@ def save_backbone(config, model, path):
     backbone = build_backbone(config.network, config.faces.image_shape)
     trained = model.inference_classifier.get_layer(backbone.name)
     backbone.set_weights(trained.get_weights())
-    with written_aside(path) as aside:
-        backbone.save_weights(aside)
+    with atomic_write(path) as temporary:
+        backbone.save_weights(temporary)
     print(f"Backbone: {path}")
 
 

@@ -204,9 +204,9 @@ def test_a_loss_and_a_metric_of_addons():
 
 @with_addons
 def test_f1_of_each_action_unit_is_that_of_addons():
-    dice = np.random.default_rng(4)
-    truth = (dice.random((200, 5)) < [0.1, 0.3, 0.5, 0.7, 0.9]).astype(np.float32)
-    scores = dice.random((200, 5)).astype(np.float32)
+    rng = np.random.default_rng(4)
+    truth = (rng.random((200, 5)) < [0.1, 0.3, 0.5, 0.7, 0.9]).astype(np.float32)
+    scores = rng.random((200, 5)).astype(np.float32)
     ours, theirs = PerAUF1(5), tfa.metrics.F1Score(5, threshold=0.5)
     for rows in (slice(0, 120), slice(120, 200)):
         ours.update_state(truth[rows], scores[rows])

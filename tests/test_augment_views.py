@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kerasfer.augment import strong_view, weak_view
-from kerasfer.augment.views import STRONG_DICE, apply_strong, apply_weak
+from kerasfer.augment.views import STRONG_DRAWS, apply_strong, apply_weak
 
 
 def gradient_image(side=16):
@@ -53,19 +53,19 @@ def test_without_border_only_the_mirror_is_left():
 def test_strong_view_by_hand():
     # Three times operation 5 of 14 (identity); a cutout of half of 16 pixels about the
     # centre, far edge included; no crop, no mirror.
-    dice = np.array([5.5 / 14, 0.0] * 3 + [1.0, 0.5, 0.5] + [0.9, 0.0, 0.0, 0.9])
-    assert len(dice) == STRONG_DICE
+    rng = np.array([5.5 / 14, 0.0] * 3 + [1.0, 0.5, 0.5] + [0.9, 0.0, 0.0, 0.9])
+    assert len(rng) == STRONG_DRAWS
     expected = gradient_image(16)
     expected[4:13, 4:13] = (125, 123, 114)
     np.testing.assert_array_equal(
-        apply_strong(gradient_image(16), dice, (16, 16), 0), expected
+        apply_strong(gradient_image(16), rng, (16, 16), 0), expected
     )
 
 
 def test_strong_view_posterizes_to_whole_bits():
     # Operation 6 of 14 with value 4 + 4 * 0.999 = 7.996: int() keeps 7 bits, not 8.
-    dice = np.array([6.5 / 14, 0.999] * 3 + [0.0, 0.0, 0.0] + [0.9, 0.0, 0.0, 0.9])
-    view = apply_strong(gradient_image(16), dice, (16, 16), 0)
+    rng = np.array([6.5 / 14, 0.999] * 3 + [0.0, 0.0, 0.0] + [0.9, 0.0, 0.0, 0.9])
+    view = apply_strong(gradient_image(16), rng, (16, 16), 0)
     assert not (view[1:] & 1).any() and (view[1:] & 2).any()
 
 

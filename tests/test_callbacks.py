@@ -7,7 +7,7 @@ from support.toys import dense_classifier, random_faces
 
 from kerasfer.callbacks import PseudoLabelAudit, SaveWeights
 from kerasfer.data import evaluation_dataset, training_dataset
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 from kerasfer.schemes import FixMatch, Supervised
 
 FACES = random_faces(12, side=4)
@@ -58,13 +58,13 @@ def test_what_cannot_be_monitored(model, tmp_path):
 def test_a_failed_write_leaves_the_file_that_was_there(tmp_path):
     path = tmp_path / "weights.h5"
     path.write_text("good")
-    with pytest.raises(OSError, match="disk full"), written_aside(path) as aside:
-        aside.write_text("ha")
+    with pytest.raises(OSError, match="disk full"), atomic_write(path) as temporary:
+        temporary.write_text("ha")
         raise OSError("disk full")
     assert path.read_text() == "good"
     assert [p.name for p in tmp_path.iterdir()] == ["weights.h5"]
-    with written_aside(path) as aside:
-        aside.write_text("better")
+    with atomic_write(path) as temporary:
+        temporary.write_text("better")
     assert path.read_text() == "better"
 
 

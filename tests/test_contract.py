@@ -65,7 +65,7 @@ def test_training_is_repeatable(scheme, plug_ins):
 
 def test_a_run_in_two_parts_is_one_run(pair, scheme, plug_ins, tmp_path):
     if pair[0] == "rul" and not hasattr(keras, "random"):
-        pytest.skip("the dice of Keras 2.15's Dropout are in no variable")
+        pytest.skip("the rng of Keras 2.15's Dropout are in no variable")
 
     class Killed(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -131,7 +131,7 @@ def test_an_overflowing_step_leaves_weights_and_state_as_they_were(scheme, plug_
             keras.optimizers.SGD(0.1), **_initial_scale(2.0**40)
         )
         model = build(scheme, plug_ins, optimizer, dtype="mixed_float16")
-        # All there is but counts of steps, the loss scale, metrics and dice.
+        # All there is but counts of steps, the loss scale, metrics and rng.
         counts = [model.steps_done, model.steps_of_run]
         left_out = {id(w) for w in [*counts, *_variables_of(model.optimizer)]}
         moved = [w for w in _kept(model) if id(w) not in left_out]
@@ -249,7 +249,7 @@ def _kept(model):
 def test_a_plug_in_with_zero_weight_changes_nothing(any_scheme):
     scheme = any_scheme
     if scheme in [SCHEMES[name] for name in WITH_BATCH_STATISTICS]:
-        pytest.skip("the plug-in's view moves batch statistics, and dropout's dice")
+        pytest.skip("the plug-in's view moves batch statistics, and dropout's rng")
 
     class Silent(Everything):
         def select(self, weak, rule, scores):

@@ -296,7 +296,7 @@ def test_distilled_images_lie_among_labelled_faces():
     late = with_distilled(late, marks, [0, 1, 2], 12, seed=4, start_step=2)
     (again, _), (before, _) = next(iter(late)), list(mixed.take(3))[2]
     np.testing.assert_array_equal(again["image"], before["image"])
-    for k in range(2):  # devices that share the batches: the same dice
+    for k in range(2):  # devices that share the batches: the same rng
         part = training_dataset(FACES, batch_size=50, seed=4, shard=(k, 2))
         part = with_distilled(part, marks, [0, 1, 2], 12, seed=4, shard=(k, 2))
         (half, half_labels), (whole, labels) = next(iter(part)), next(iter(mixed))

@@ -46,11 +46,11 @@ def test_curves_and_histograms_hold_their_numbers():
 
 @pytest.mark.parametrize("task", ["expressions", "action_units"])
 def test_reliability_has_the_bins_of_the_calibration_error(task):
-    dice = np.random.default_rng(0)
-    probs = dice.dirichlet(np.ones(3), 200)
-    labels = dice.integers(-1, 3, 200)
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.ones(3), 200)
+    labels = rng.integers(-1, 3, 200)
     if task == "action_units":
-        labels = dice.choice([-1.0, 0.0, 1.0], (200, 3))
+        labels = rng.choice([-1.0, 0.0, 1.0], (200, 3))
     bins = reliability(labels, probs, task)
     shares = bins["faces"] / bins["faces"].sum()
     error = (shares * np.abs(bins["right"] - bins["confidence"])).sum()
@@ -137,8 +137,8 @@ def test_colours_show_on_light_and_on_dark_ground():
 
 
 def test_the_plane_keeps_clusters_apart():
-    dice = np.random.default_rng(0)
-    points = dice.normal(size=(60, 8)) + 20 * np.repeat(np.eye(3, 8), 20, 0)
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(60, 8)) + 20 * np.repeat(np.eye(3, 8), 20, 0)
     labels = np.repeat([0, 1, 2], 20)
     flat = figures.plane(points)
     centres = np.array([flat[labels == k].mean(0) for k in range(3)])

@@ -37,7 +37,7 @@ LABELS = np.array([2, 0, 1, 1], np.int32)
 # --- ABC ------------------------------------------------------------------------------
 
 HEAD = RNG.normal(size=(3, 3)).astype(np.float32)
-DICE = {
+DRAWS = {
     "uniform_labeled": np.array([0.1, 0.6, 0.2, 0.9], np.float32),
     "uniform_unlabeled": np.array([0.3, 0.5, 0.7, 0.9], np.float32),
 }
@@ -56,11 +56,11 @@ def abc_by_loops(threshold, progress):
     heads = {view: logits @ HEAD for view, logits in LOGITS.items()}
     labeled = unlabeled = 0.0
     for i in range(4):
-        accepted = DICE["uniform_labeled"][i] < 2 / COUNTS[LABELS[i]]
+        accepted = DRAWS["uniform_labeled"][i] < 2 / COUNTS[LABELS[i]]
         labeled -= accepted * np.log(softmax(heads["image"][i])[LABELS[i]]) / 4
         q = softmax(heads["weak"][i])
         chance = 1 - progress * (1 - 2 / COUNTS[q.argmax()])
-        accepted = DICE["uniform_unlabeled"][i] < chance and q.max() >= threshold
+        accepted = DRAWS["uniform_unlabeled"][i] < chance and q.max() >= threshold
         for view in ("strong", "strong_2"):
             soft = -(q * np.log(softmax(heads[view][i]))).sum()
             unlabeled += accepted * soft / 4
@@ -72,7 +72,7 @@ def abc_by_loops(threshold, progress):
 def test_abc_is_the_equation(threshold, progress):
     model, plug_in = abc_on_logits(threshold)
     step = model._whole_step(BATCH, LABELS)
-    losses = plug_in.losses_of(step._replace(batch=DICE, progress=progress))
+    losses = plug_in.losses_of(step._replace(batch=DRAWS, progress=progress))
     for name, expected in abc_by_loops(threshold, progress).items():
         np.testing.assert_allclose(losses[name], expected, rtol=1e-5, err_msg=name)
 
@@ -83,7 +83,7 @@ def test_targets_of_abc_are_soft_and_constant():
     weak = tf.Variable(tf.cast(BATCH["weak"], tf.float32))
     with tf.GradientTape() as tape:
         step = model._whole_step({**BATCH, "weak": weak}, LABELS)
-        losses = plug_in.losses_of(step._replace(batch=DICE, progress=0.0))
+        losses = plug_in.losses_of(step._replace(batch=DRAWS, progress=0.0))
     assert tape.gradient(losses["abc_unlabeled"], weak) is None
     hard = 0.0
     for i in range(4):
@@ -110,14 +110,14 @@ def test_abc_accepts_each_class_as_often_as_the_smallest():
     plug_in = ABC(COUNTS)
     ones = {"abc_logits": tf.zeros((len(labels), 3))}
     few = {"abc_logits": tf.zeros((1, 3))}
-    dice = {
+    rng = {
         "uniform_labeled": RNG.random(len(labels)).astype(np.float32),
         "uniform_unlabeled": np.zeros(1, np.float32),
     }
     outputs = {"image": ones, "weak": few, "strong": few, "strong_2": few}
-    accepted = dice["uniform_labeled"] < plug_in.acceptance[labels]
+    accepted = rng["uniform_labeled"] < plug_in.acceptance[labels]
     np.testing.assert_allclose(np.bincount(labels[accepted]), [2000] * 3, rtol=0.06)
-    step = Step({}, labels, outputs, batch=dice, progress=1.0)
+    step = Step({}, labels, outputs, batch=rng, progress=1.0)
     loss = plug_in.losses_of(step)["abc_labeled"]
     np.testing.assert_allclose(loss, np.log(3) * accepted.mean(), rtol=1e-4)
 

@@ -10,7 +10,7 @@ from support.rotation import of_this_commit
 
 KILLS = 20
 # Between them: centroids, margins, prototypes, a label memory, thresholds by class,
-# heads, an averaged teacher, MixUp's dice, state of a plug-in.
+# heads, an averaged teacher, MixUp's rng, state of a plug-in.
 RUNS = [
     ("fixmatch", "remop"),
     ("ada_cm", "abc"),

@@ -14,7 +14,7 @@ from support.logits_batch import (
     in_a_run,
     mixed_by_loops,
     sharpened,
-    with_mix_dice,
+    with_mix_draws,
 )
 from support.toys import (
     dense_classifier,
@@ -34,12 +34,12 @@ from kerasfer.schemes import (
 
 def test_mixmatch():
     model = in_a_run(MixMatch(logits_classifier()), 0.4)  # half of the ramp
-    dice = with_mix_dice(12)
-    step = model.scheme_step({**BATCH, **dice}, LABELS)
+    rng = with_mix_draws(12)
+    step = model.scheme_step({**BATCH, **rng}, LABELS)
     q = sharpened((softmax(LOGITS["weak"]) + softmax(LOGITS["weak_2"])) / 2, 0.5)
     logits = np.concatenate([LOGITS[v] for v in ("image", "weak", "weak_2")])
     targets = np.concatenate([np.eye(3)[LABELS], q, q])
-    logits, targets = mixed_by_loops(logits, targets, dice)
+    logits, targets = mixed_by_loops(logits, targets, rng)
     labeled = cross_entropies(targets[:4], logits[:4]).mean()
     # A mean over faces and classes: the weight is not divided by K again.
     error = 0.5 * ((targets[4:] - softmax(logits[4:])) ** 2).mean()

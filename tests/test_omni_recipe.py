@@ -255,10 +255,10 @@ def test_the_paper_s_setting():
 
 
 def test_patterns_and_their_control(tmp_path):
-    dice = np.random.default_rng(0)
-    start = dice.normal(127.5, 64, (3, 16, 16, 3))
+    rng = np.random.default_rng(0)
+    start = rng.normal(127.5, 64, (3, 16, 16, 3))
     for epoch in range(6):
-        images = start + epoch * dice.normal(0, 2, start.shape)
+        images = start + epoch * rng.normal(0, 2, start.shape)
         np.savez(
             tmp_path / f"epoch_{epoch:04d}.npz",
             images=images.astype(np.float32),

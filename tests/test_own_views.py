@@ -66,10 +66,10 @@ def test_a_view_of_another_size_is_resized():
 class Draws:
     """From a state of its own: no two calls are alike."""
 
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
     def __call__(self, image, seed):
-        return self.dice.integers(0, 256, image.shape).astype("uint8")
+        return self.rng.integers(0, 256, image.shape).astype("uint8")
 
 
 def changes(image, seed):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from support.toys import random_faces
 
-from kerasfer.augment.views import STRONG_DICE, apply_strong
+from kerasfer.augment.views import STRONG_DRAWS, apply_strong
 from kerasfer.data import evaluation_dataset, from_arrays, training_dataset
 from kerasfer.data.batches import KNOWN_VIEWS, TrainingBatches
 from kerasfer.vision.images import cv2
@@ -125,8 +125,8 @@ def test_strong_views_are_what_their_dice_say():
     batches = TrainingBatches(
         LABELED, UNLABELED, ("strong",), 4, 2, 3, (8, 8, 3), 0.75, 8 / 224
     )
-    dice = batches._dice("strong", 0).random((8, STRONG_DICE))
-    for image, row, row_dice in zip(batch["strong"], batch["index"], dice, strict=True):
+    rng = batches._rng("strong", 0).random((8, STRONG_DRAWS))
+    for image, row, row_dice in zip(batch["strong"], batch["index"], rng, strict=True):
         expected = apply_strong(UNLABELED.images[row], row_dice, (8, 8), 8 / 224)
         np.testing.assert_array_equal(image, expected)
 

@@ -13,7 +13,7 @@ import pytest
 
 from kerasfer import safe_write
 from kerasfer.callbacks.checkpoint import Checkpoint, last_checkpoint
-from kerasfer.safe_write import new_folder, remove_leftovers, written_aside
+from kerasfer.safe_write import atomic_write, new_folder, remove_leftovers
 
 
 class Disk:
@@ -103,8 +103,8 @@ def left(disk):
 
 def write_twice(disk):
     for text in ("first", "second"):
-        with written_aside(disk.root / "result.json") as aside:
-            aside.write_text(text)
+        with atomic_write(disk.root / "result.json") as temporary:
+            temporary.write_text(text)
 
 
 def test_a_file_is_the_old_one_or_the_new_one(disk):

@@ -85,8 +85,8 @@ def test_names_of_any_letters(name):
 def test_f1_by_class_is_scikit_learns():
     from sklearn.metrics import f1_score
 
-    dice = np.random.default_rng(0)
-    truth, said = dice.integers(0, 4, (2, 60))
+    rng = np.random.default_rng(0)
+    truth, said = rng.integers(0, 4, (2, 60))
     confusion = np.zeros((5, 5), int)
     np.add.at(confusion, (truth, said), 1)
     expected = f1_score(truth, said, average=None)

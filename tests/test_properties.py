@@ -220,10 +220,10 @@ def test_alignment_to_what_is_predicted_changes_nothing(probs):
 
 @given(distributions, seeds)
 def test_mixup_keeps_sums_and_stays_between(labels, seed):
-    dice, count = np.random.default_rng(seed), len(labels)
-    images = dice.normal(size=(count, 3)).astype(np.float32)
-    weight = dice.uniform(0.5, 1, count).astype(np.float32)
-    key = dice.random(count).astype(np.float32)
+    rng, count = np.random.default_rng(seed), len(labels)
+    images = rng.normal(size=(count, 3)).astype(np.float32)
+    weight = rng.uniform(0.5, 1, count).astype(np.float32)
+    key = rng.random(count).astype(np.float32)
     mixed, soft = mixup(images, labels, weight, key)
     np.testing.assert_allclose(np.sum(soft, -1), 1, rtol=1e-4)
     partner = images[np.argsort(key)]
@@ -249,13 +249,13 @@ def test_a_similarity_is_found_again(seed, angle, scale, shift):
 @given(st.integers(2, 8), seeds)
 def test_a_regular_simplex_is_the_least_penalty(num_classes, seed):
     """At any turn and scale 0 in the paper's form; more for any other points."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     corners = np.eye(num_classes) - 1 / num_classes
-    turn, _ = np.linalg.qr(dice.normal(size=(num_classes, num_classes)))
+    turn, _ = np.linalg.qr(rng.normal(size=(num_classes, num_classes)))
     regular = (3.0 * corners @ turn).astype(np.float32)
     least = float(simplex_etf_penalty(tf.constant(regular), "paper"))
     assert abs(least) < 1e-4
-    other = dice.normal(size=regular.shape).astype(np.float32)
+    other = rng.normal(size=regular.shape).astype(np.float32)
     assert float(simplex_etf_penalty(tf.constant(other), "paper")) >= least - 1e-5
 
 

@@ -11,7 +11,7 @@ from support.logits_batch import (
     in_a_run,
     mixed_by_loops,
     sharpened,
-    with_mix_dice,
+    with_mix_draws,
 )
 from support.toys import (
     dense_classifier,
@@ -41,8 +41,8 @@ def test_remixmatch():
     predicted = RNG.dirichlet([1, 1, 1], 128).astype(np.float32)
     model.predicted.assign(predicted)
     pixels = {v: RNG.normal(size=(4, 2, 2, 3)).astype(np.float32) for v in LOGITS}
-    dice = with_mix_dice(16)
-    step = model.scheme_step({**pixels, **dice}, LABELS)
+    rng = with_mix_draws(16)
+    step = model.scheme_step({**pixels, **rng}, LABELS)
 
     first = {view: images[:, 0, 0] for view, images in pixels.items()}
     weak = softmax(first["weak"])
@@ -51,7 +51,7 @@ def test_remixmatch():
     q = sharpened(guess, 0.5)
     logits = np.concatenate([first[v] for v in ("image", "weak", "strong", "strong_2")])
     targets = np.concatenate([np.eye(3)[LABELS], q, q, q])
-    logits, targets = mixed_by_loops(logits, targets, dice)
+    logits, targets = mixed_by_loops(logits, targets, rng)
     turned = [np.rot90(pixels["strong"][i], i)[0, 0] @ kernel for i in range(4)]
     expected = {
         "supervised": cross_entropies(targets[:4], logits[:4]).mean(),

@@ -26,7 +26,7 @@ def test_kills_change_no_bit(tmp_path):
     assert code == 0, output
     arguments = [*flags, "--out", tmp_path / "parts", "--resume"]
     command = [sys.executable, RECIPES / "baselines.py", *map(str, arguments)]
-    dice, kills = random.Random(1), 0
+    rng, kills = random.Random(1), 0
     checkpoints = folder_of(tmp_path / "whole") / "checkpoints"
     checkpoints = tmp_path / "parts" / checkpoints.relative_to(tmp_path / "whole")
     for epochs in (1, 2, 4):
@@ -36,7 +36,7 @@ def test_kills_change_no_bit(tmp_path):
         while process.poll() is None:
             if (checkpoints / f"epoch-{epochs:06d}").exists():
                 break
-        time.sleep(dice.random() * 0.1)
+        time.sleep(rng.random() * 0.1)
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1

@@ -7,9 +7,9 @@ from kerasfer.experiments.tasks.scoring import macro_f1
 
 
 def _some(seed=0, n=400, classes=5):
-    dice = np.random.default_rng(seed)
-    probs = dice.dirichlet(np.full(classes, 0.6), n)
-    return dice.integers(0, classes - 1, n), probs  # no face of the last class
+    rng = np.random.default_rng(seed)
+    probs = rng.dirichlet(np.full(classes, 0.6), n)
+    return rng.integers(0, classes - 1, n), probs  # no face of the last class
 
 
 def test_macro_f1_is_the_mean_over_classes_with_faces():

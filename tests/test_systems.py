@@ -75,8 +75,8 @@ def test_one_neighbour_on_a_line():
 
 
 def test_locality_by_loops():
-    dice = np.random.default_rng(0)
-    labels, points = dice.integers(0, 3, 14), dice.normal(size=(14, 5))
+    rng = np.random.default_rng(0)
+    labels, points = rng.integers(0, 3, 14), rng.normal(size=(14, 5))
     labels[0] = 7  # alone
     expected = []
     for i in range(14):
@@ -87,7 +87,7 @@ def test_locality_by_loops():
         expected.append(0.5 * np.sum((points[i] - center) ** 2))
     found = locality_preserving_loss(labels, points.astype("float32"), 3)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    order = dice.permutation(14)
+    order = rng.permutation(14)
     again = locality_preserving_loss(labels[order], points[order].astype("float32"), 3)
     np.testing.assert_allclose(again, np.array(expected)[order], rtol=1e-4, atol=1e-5)
 

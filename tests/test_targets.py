@@ -85,7 +85,7 @@ def test_meks_attention_does_not_teach_the_last_layer():
 def test_no_target_comes_from_the_balanced_head(name):
     """Another head of ABC: the same losses, state and epoch's end of the scheme."""
     if name == "rul" and not hasattr(keras, "random"):
-        pytest.skip("the dice of Keras 2.15's Dropout differ from pass to pass")
+        pytest.skip("the rng of Keras 2.15's Dropout differ from pass to pass")
     models = [build(SCHEMES[name], PLUG_INS["abc"]) for _ in range(2)]
     shape = models[1].plug_ins[0].head.kernel.shape
     head = np.random.default_rng(0).normal(0, 9, shape)

@@ -8,10 +8,10 @@ from kerasfer.data.weak_clusters import relabel, weakly_supervised_embedding
 
 def faces(per_class=40, wrong=0.25, seed=0):
     """Two clouds of features, with some labels wrong."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     truth = np.repeat([0, 1], per_class)
-    features = dice.normal(size=(2 * per_class, 6)) + 4.0 * truth[:, None]
-    labels = np.where(dice.random(2 * per_class) < wrong, 1 - truth, truth)
+    features = rng.normal(size=(2 * per_class, 6)) + 4.0 * truth[:, None]
+    labels = np.where(rng.random(2 * per_class) < wrong, 1 - truth, truth)
     return features, labels, truth
 
 
@@ -52,10 +52,10 @@ def test_it_is_the_smallest_of_the_objective():
     points = weakly_supervised_embedding(features, labels, 3, 0.5, 10)
     np.testing.assert_allclose(points.T @ points, np.eye(3), atol=1e-8)
     least = objective(points, features, labels, 0.5, 10)
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for size in (0.01, 0.1, 1.0):  # small turns and large ones
         for _ in range(5):
-            other, _ = np.linalg.qr(points + size * dice.normal(size=points.shape))
+            other, _ = np.linalg.qr(points + size * rng.normal(size=points.shape))
             assert objective(other, features, labels, 0.5, 10) > least - 1e-9
 
 

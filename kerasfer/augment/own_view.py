@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasfer.augment.views import VIEWS, WEAK_DICE, WEAK_VIEWS, apply_weak
+from kerasfer.augment.views import VIEWS, WEAK_DRAWS, WEAK_VIEWS, apply_weak
 from kerasfer.types import Array
 from kerasfer.vision.images import resize
 
@@ -37,9 +37,9 @@ class OwnView:
         return OwnView, (self._given,)  # what is of a thread cannot be pickled
 
     def __call__(
-        self, image: Array, dice: Array, size: Sequence[int], pad: float
+        self, image: Array, draws: Array, size: Sequence[int], pad: float
     ) -> Array:
-        return resize(self.of(image, int(dice[0] * _SEEDS)), size)
+        return resize(self.of(image, int(draws[0] * _SEEDS)), size)
 
     def of(self, image: Array, seed: int) -> Array:
         """The view of an image at its own size.
@@ -71,14 +71,14 @@ def _is_compose(function):
 
 
 def view_functions(weak: Any = None, strong: Any = None) -> dict[str, tuple]:
-    """Name of a view -> (how to apply it, how many dice it takes); "image" and
+    """Name of a view -> (how to apply it, how many draws it takes); "image" and
     "image_strong" are those of labelled faces.
 
     Args:
         weak, strong: functions, for those of one's own; None is ours.
     """
     functions = {
-        "image": (apply_weak, WEAK_DICE),
+        "image": (apply_weak, WEAK_DRAWS),
         "image_strong": VIEWS["strong"],
         **VIEWS,
     }

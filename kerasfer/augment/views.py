@@ -1,6 +1,6 @@
 """The weak and the strong view of semi-supervised FER.
 
-Dice and arithmetic are apart: a view is drawn as a row of uniform numbers, then
+Draws and arithmetic are apart: a view is drawn as a row of uniform numbers, then
 applied. `weak_view` and `strong_view` draw from a seed; the input pipeline draws a
 whole batch of rows at once and calls `apply_weak` and `apply_strong`.
 """
@@ -14,9 +14,9 @@ from kerasfer.types import Array
 from kerasfer.vision.images import cv2, resize
 
 PAD = 8 / 224  # of the side: Ada-CM and ReMoP pad 224 pixels by 8
-WEAK_DICE = 4
+WEAK_DRAWS = 4
 _OPS_PER_VIEW = 3
-STRONG_DICE = 2 * _OPS_PER_VIEW + 3 + WEAK_DICE
+STRONG_DRAWS = 2 * _OPS_PER_VIEW + 3 + WEAK_DRAWS
 
 # (operation, lowest value, highest value)
 _RAND_AUGMENT = (
@@ -64,8 +64,8 @@ def weak_view(
     (48, 48, 3)
     """
     _check(image)
-    dice = np.random.default_rng(seed).random(WEAK_DICE)
-    return apply_weak(image, dice, size or image.shape[:2], pad)
+    draws = np.random.default_rng(seed).random(WEAK_DRAWS)
+    return apply_weak(image, draws, size or image.shape[:2], pad)
 
 
 def strong_view(
@@ -86,13 +86,13 @@ def strong_view(
     (48, 48, 3)
     """
     _check(image)
-    dice = np.random.default_rng(seed).random(STRONG_DICE)
-    return apply_strong(image, dice, size or image.shape[:2], pad)
+    draws = np.random.default_rng(seed).random(STRONG_DRAWS)
+    return apply_strong(image, draws, size or image.shape[:2], pad)
 
 
-def apply_weak(image: Array, dice: Array, size: Sequence[int], pad: float) -> Array:
-    """The weak view that a row of `WEAK_DICE` uniform numbers in [0, 1) stands for."""
-    crops, across, down, mirrors = dice
+def apply_weak(image: Array, draws: Array, size: Sequence[int], pad: float) -> Array:
+    """The weak view that a row of `WEAK_DRAWS` uniform numbers in [0, 1) stands for."""
+    crops, across, down, mirrors = draws
     image = resize(image, size)
     if crops < 0.5:
         border = round(pad * image.shape[1]), round(pad * image.shape[0])
@@ -104,21 +104,21 @@ def apply_weak(image: Array, dice: Array, size: Sequence[int], pad: float) -> Ar
     return cv2.flip(image, 1).reshape(image.shape) if mirrors < 0.5 else image
 
 
-def apply_strong(image: Array, dice: Array, size: Sequence[int], pad: float) -> Array:
-    """The strong view that a row of `STRONG_DICE` uniform numbers stands for."""
-    for which, how_much in dice[: 2 * _OPS_PER_VIEW].reshape(-1, 2):
+def apply_strong(image: Array, draws: Array, size: Sequence[int], pad: float) -> Array:
+    """The strong view that a row of `STRONG_DRAWS` uniform numbers stands for."""
+    for which, how_much in draws[: 2 * _OPS_PER_VIEW].reshape(-1, 2):
         operation, low, high = _RAND_AUGMENT[int(which * len(_RAND_AUGMENT))]
         image = operation(image, low + (high - low) * how_much)
-    image = _cutout(image, *dice[2 * _OPS_PER_VIEW : -WEAK_DICE])
-    return apply_weak(image, dice[-WEAK_DICE:], size, pad)
+    image = _cutout(image, *draws[2 * _OPS_PER_VIEW : -WEAK_DRAWS])
+    return apply_weak(image, draws[-WEAK_DRAWS:], size, pad)
 
 
-# Name of a view of an unlabelled face -> (how to apply it, how many dice it takes).
+# Name of a view of an unlabelled face -> (how to apply it, how many draws it takes).
 VIEWS = {
-    "weak": (apply_weak, WEAK_DICE),
-    "weak_2": (apply_weak, WEAK_DICE),
-    "strong": (apply_strong, STRONG_DICE),
-    "strong_2": (apply_strong, STRONG_DICE),
+    "weak": (apply_weak, WEAK_DRAWS),
+    "weak_2": (apply_weak, WEAK_DRAWS),
+    "strong": (apply_strong, STRONG_DRAWS),
+    "strong_2": (apply_strong, STRONG_DRAWS),
 }
 WEAK_VIEWS = ("weak", "weak_2")
 

@@ -17,10 +17,10 @@ import tensorflow as tf
 import kerasfer
 from kerasfer._compat import build_optimizer, optimizer_variables
 from kerasfer.safe_write import (
+    atomic_write,
     new_folder,
     remove_leftovers,
     require_room,
-    written_aside,
 )
 from kerasfer.types import PathLike
 
@@ -45,14 +45,14 @@ class Checkpoint(keras.callbacks.Callback):
     step. Gone on with on the same kind of machine with as many threads, a run ends with
     the same bits as one that nothing disturbed: the epoch that was cut off is trained
     again, and files are put back to what they were at its start. Not so with Dropout
-    layers under Keras 2.15, whose dice are in no variable: there the rest of the run is
-    another draw. Nor with several replicas that are never validated: batch statistics,
-    of which each has its own until then, go on from their mean.
+    layers under Keras 2.15, whose random state is in no variable: there the rest of the
+    run is another draw. Nor with several replicas that are never validated: batch
+    statistics, of which each has its own until then, continue from their mean.
 
-    A checkpoint is a folder, written aside, flushed to the disk and renamed, so that
-    neither a kill nor a loss of power takes the one before; the newest two are kept,
-    and where the newest is damaged the run goes on from the other. Its numbers are
-    arrays and JSON; nothing in it is code.
+    A checkpoint is a folder, written under a temporary name, flushed to the disk and
+    renamed, so that neither a kill nor a loss of power takes the one before. The newest
+    two are kept; where the newest is damaged, the run continues from the other. A
+    checkpoint holds arrays and JSON; nothing in it is code.
 
     Args:
         folder: of checkpoints; of the run alone.
@@ -105,8 +105,8 @@ class Checkpoint(keras.callbacks.Callback):
         for number, file in enumerate(self.files):
             kept = place / _FILES / str(number)
             if kept.exists():
-                with written_aside(file) as aside:
-                    shutil.copyfile(kept, aside)
+                with atomic_write(file) as temporary:
+                    shutil.copyfile(kept, temporary)
             else:
                 file.unlink(missing_ok=True)
         self._states = about["remembered"]
@@ -128,12 +128,12 @@ class Checkpoint(keras.callbacks.Callback):
         require_room(self.folder, 1.1 * sum(map(_bytes, variables)) + _SPARE)
         if place.exists():  # damaged: the run went on from the one before
             shutil.rmtree(place)
-        with new_folder(place) as aside:
-            _write_variables(aside / _VARIABLES, variables)
-            (aside / _FILES).mkdir()
+        with new_folder(place) as temporary:
+            _write_variables(temporary / _VARIABLES, variables)
+            (temporary / _FILES).mkdir()
             for number, file in enumerate(self.files):
                 if file.exists():
-                    shutil.copyfile(file, aside / _FILES / str(number))
+                    shutil.copyfile(file, temporary / _FILES / str(number))
             about = {
                 "format": FORMAT,
                 "kerasfer": kerasfer.__version__,
@@ -141,9 +141,9 @@ class Checkpoint(keras.callbacks.Callback):
                 "epochs": epoch + 1,
                 "variables": [_described(variable) for variable in variables],
                 "remembered": [_state_of(r) for r in self.remembering],
-                "sha256": _digests(aside),
+                "sha256": _digests(temporary),
             }
-            (aside / _ABOUT).write_text(json.dumps(about))
+            (temporary / _ABOUT).write_text(json.dumps(about))
         for other in checkpoints(self.folder)[_KEPT:]:
             shutil.rmtree(other)
 

@@ -193,7 +193,7 @@ def a_class_is_left_out(measured: Any, class_names: Sequence[str]) -> Any:
         "a class is left out": (
             f"No pseudo-label of {', '.join(absent)} passed, of other classes "
             f"{passed.sum():.0f}: they are learned from labelled faces alone, and the "
-            "others push them aside. Likely causes: too few labels of them, one "
+            "others crowd them out. Likely causes: too few labels of them, one "
             "threshold for classes of unlike difficulty. Thresholds by class (AdaCM, "
             "FlexMatch, Adsh) or ReMoP are made for this."
         )

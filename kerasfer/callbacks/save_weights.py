@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasfer.safe_write import require_room, written_aside
+from kerasfer.safe_write import atomic_write, require_room
 from kerasfer.types import PathLike
 
 _SPARE = 2**20  # bytes of a file beside its arrays
@@ -54,8 +54,8 @@ class SaveWeights(keras.callbacks.Callback):
             self.best, self.best_epoch = value, epoch + 1
         size = sum(4 * math.prod(weight.shape) for weight in self.model.weights)
         require_room(self.path.parent, 1.1 * size + _SPARE)
-        with written_aside(self.path) as aside:
-            self.model.save_weights(aside)
+        with atomic_write(self.path) as temporary:
+            self.model.save_weights(temporary)
 
     def _is_better(self, value):
         return value > self.best if self.mode == "max" else value < self.best

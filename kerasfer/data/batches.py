@@ -10,7 +10,7 @@ from kerasfer.augment.views import VIEWS
 from kerasfer.data.row_order import balanced, shards_of, shuffled
 from kerasfer.vision.images import cv2
 
-# Each has its own dice, so that asking for one more leaves the others as they were.
+# Each has its own random draws: one entry more leaves the others as they were.
 _STREAMS = {
     name: number
     for number, name in enumerate(
@@ -104,7 +104,7 @@ class TrainingBatches:
         }
 
     def _mixed(self, entry):
-        """How many images MixUp's dice are for: the labelled ones, and those of the
+        """How many images MixUp draws for: the labelled ones, and those of the
         views named before."""
         before = self.views[: self.views.index(entry)] if entry in self.views else ()
         count = sum(view in VIEWS for view in before)
@@ -140,12 +140,12 @@ class TrainingBatches:
             return rows.astype(np.int32)
         if entry == "audit_label":
             return self.unlabeled.labels[rows]
-        dice = self._dice(entry, step)
+        rng = self._rng(entry, step)
         size = self.specs()[entry][1][0] * self.shard[1]
         if entry == "mix_weight":
-            weights = dice.beta(self.mixup_alpha, self.mixup_alpha, size)
+            weights = rng.beta(self.mixup_alpha, self.mixup_alpha, size)
             return self._share(np.maximum(weights, 1 - weights).astype(np.float32))
-        return self._share(dice.random(size, np.float32))
+        return self._share(rng.random(size, np.float32))
 
     def _share(self, of_batch):
         """The shard's rows of what there is of the whole batch."""
@@ -157,19 +157,21 @@ class TrainingBatches:
         """View -> uint8 (rows, height, width, channels); an image is read once for all.
 
         Args:
-            views: name -> (how to apply it, how many dice it takes).
+            views: name -> (how to apply it, how many draws it takes).
         """
         height, width, channels = self.image_shape
-        dice, images = {}, {view: memory.get(view) for view in views}
-        for view, (_, num_dice) in views.items():
-            of_batch = (len(rows) * self.shard[1], num_dice)
-            dice[view] = self._share(self._dice(view, step).random(of_batch))
+        draws, images = {}, {view: memory.get(view) for view in views}
+        for view, (_, num_draws) in views.items():
+            of_batch = (len(rows) * self.shard[1], num_draws)
+            draws[view] = self._share(self._rng(view, step).random(of_batch))
             if images[view] is None:
                 images[view] = np.empty((len(rows), *self.image_shape), np.uint8)
         for k, row in enumerate(rows if views else ()):
             image = manifest.image(row, channels)
             for view, (apply, _) in views.items():
-                images[view][k] = apply(image, dice[view][k], (height, width), self.pad)
+                images[view][k] = apply(
+                    image, draws[view][k], (height, width), self.pad
+                )
         return images
 
     def _rows(self, stream, num_rows, size, step):
@@ -185,12 +187,12 @@ class TrainingBatches:
         return self._share(rows)
 
     def _shuffled(self, stream, num_rows, shards, number):
-        # A fourth word keeps the order of a pass apart from the dice of a step.
+        # A fourth word keeps the order of a pass apart from the draws of a step.
         words = [self.seed, _STREAMS[stream], number, 1]
-        dice = np.random.default_rng(words)
+        rng = np.random.default_rng(words)
         if stream == "labeled_order" and self.sampler == "balanced":
-            return balanced(dice, self.labeled.labels)
-        return shuffled(dice, num_rows, shards)
+            return balanced(rng, self.labeled.labels)
+        return shuffled(rng, num_rows, shards)
 
-    def _dice(self, stream, step):
+    def _rng(self, stream, step):
         return np.random.default_rng([self.seed, _STREAMS[stream], step])

@@ -61,16 +61,16 @@ def with_distilled(
     share = count / (num_labeled + count) if share is None else share
     if not 0 < share < 1:
         raise ValueError(f"`share` must be in (0, 1). Received: {share}.")
-    # The dice are the whole batch's, whoever reads it.
+    # The draws are the whole batch's, whoever reads it.
     number, shares = shard
     size, mine = [shape[0] * shares], slice(number * shape[0], (number + 1) * shape[0])
 
     def mixed(step, element):
         batch, faces = element
-        dice = tf.stack([tf.cast(seed, tf.int64), step])
-        chosen = tf.random.stateless_uniform(size, dice)[mine] < share
+        seeds = tf.stack([tf.cast(seed, tf.int64), step])
+        chosen = tf.random.stateless_uniform(size, seeds)[mine] < share
         which = tf.random.stateless_uniform(
-            size, dice + [1_000_003, 0], maxval=count, dtype=tf.int32
+            size, seeds + [1_000_003, 0], maxval=count, dtype=tf.int32
         )[mine]
         # Most batches have none or one: only those are touched.
         image = tf.tensor_scatter_nd_update(

@@ -54,7 +54,7 @@ class ShardWriter:
     """Writes one shard, from its first record to its last.
 
     Args:
-        path: to write to; aside, if the shard must be whole or absent.
+        path: to write to; a temporary name, if the shard must be whole or absent.
 
     >>> with ShardWriter("000000.tfrecord") as shard:
     ...     shard.write(encoded, "a.jpg"), shard.write(encoded, "b.jpg")

@@ -27,7 +27,7 @@ def shards_of(manifest):
     return numbers
 
 
-def shuffled(dice, num_rows, shards=None):
+def shuffled(rng, num_rows, shards=None):
     """A random order of rows, int32 (num_rows,).
 
     Image files come in any order alike. Images in shards come as from interleaved
@@ -36,7 +36,7 @@ def shuffled(dice, num_rows, shards=None):
     where it read before, and yet the order is a list that can be entered anywhere.
 
     Args:
-        dice: `numpy.random.Generator`.
+        rng: `numpy.random.Generator`.
         num_rows: their number.
         shards: what `shards_of` gives.
 
@@ -44,16 +44,16 @@ def shuffled(dice, num_rows, shards=None):
     [0, 1, 2]
     """
     if shards is None:
-        return dice.permutation(num_rows).astype(np.int32)
-    turns = dice.permutation(shards.max() + 1) // _OPEN_SHARDS
+        return rng.permutation(num_rows).astype(np.int32)
+    turns = rng.permutation(shards.max() + 1) // _OPEN_SHARDS
     windows = pd.Series(shards).groupby(shards).cumcount().to_numpy() // _WINDOW
     cells = turns[shards] * (windows.max() + 1) + windows
     keys = cells.astype(np.uint64) << np.uint64(32)
-    keys |= dice.integers(2**32, size=num_rows, dtype=np.uint64)
+    keys |= rng.integers(2**32, size=num_rows, dtype=np.uint64)
     return np.argsort(keys, kind="stable").astype(np.int32)
 
 
-def balanced(dice, labels):
+def balanced(rng, labels):
     """As many rows as there are labels, in random order, with as many of each class.
 
     Classes that are rarer come several times, each face of theirs once before any comes
@@ -61,7 +61,7 @@ def balanced(dice, labels):
     does not divide goes to classes drawn at random.
 
     Args:
-        dice: `numpy.random.Generator`.
+        rng: `numpy.random.Generator`.
         labels: int (n,).
 
     Returns:
@@ -71,13 +71,13 @@ def balanced(dice, labels):
     >>> int(labels[balanced(np.random.default_rng(0), labels)].sum())  # two of class 1
     2
     """
-    classes = dice.permutation(np.unique(labels))
+    classes = rng.permutation(np.unique(labels))
     shares = np.full(len(classes), len(labels) // len(classes))
     shares[: len(labels) % len(classes)] += 1
     chosen = []
     for k, share in zip(classes, shares, strict=True):
         rows = np.flatnonzero(labels == k)
         passes = -(-share // len(rows))
-        in_turn = [dice.permutation(rows) for _ in range(passes)]
+        in_turn = [rng.permutation(rows) for _ in range(passes)]
         chosen.append(np.concatenate(in_turn)[:share])
-    return dice.permutation(np.concatenate(chosen)).astype(np.int32)
+    return rng.permutation(np.concatenate(chosen)).astype(np.int32)

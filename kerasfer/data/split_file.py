@@ -9,7 +9,7 @@ import pandas as pd
 
 from kerasfer.data.manifest import Manifest, concatenate, with_classes_of
 from kerasfer.data.protocols import Split
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 from kerasfer.types import PathLike
 
 _COLUMNS = ("part", "path", "sha256", "label")
@@ -30,8 +30,8 @@ def save_split(split: Split, path: PathLike) -> None:
     >>> save_split(split, "split.csv")
     """
     with (
-        written_aside(path) as aside,
-        aside.open("w", newline="", encoding="utf8") as file,
+        atomic_write(path) as temporary,
+        temporary.open("w", newline="", encoding="utf8") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)

@@ -107,16 +107,16 @@ def render(
     units = np.zeros((num_faces, len(ACTION_UNITS)), np.float32)
     subjects = np.empty(num_faces, np.int32)
     for i in range(num_faces):
-        dice = _Dice([seed, 1, first + i])
-        label = int(np.searchsorted(thresholds, dice.uniform(), side="right"))
+        draws = _Draws([seed, 1, first + i])
+        label = int(np.searchsorted(thresholds, draws.uniform(), side="right"))
         label = min(label, len(EXPRESSIONS) - 1)
-        subjects[i] = dice.below(num_subjects)
-        au = _action_units(EXPRESSIONS[label], dice, intensity)
-        look = _look(_Dice([seed, 2, int(subjects[i])]))
-        images[i] = _picture(look, au, dice, size, channels, domain)
+        subjects[i] = draws.below(num_subjects)
+        au = _action_units(EXPRESSIONS[label], draws, intensity)
+        look = _look(_Draws([seed, 2, int(subjects[i])]))
+        images[i] = _picture(look, au, draws, size, channels, domain)
         units[i] = [au[number] for number in ACTION_UNITS]
-        if dice.uniform() < label_noise:
-            label = (label + 1 + dice.below(len(EXPRESSIONS) - 1)) % len(EXPRESSIONS)
+        if draws.uniform() < label_noise:
+            label = (label + 1 + draws.below(len(EXPRESSIONS) - 1)) % len(EXPRESSIONS)
         labels[i] = label
     return images, labels, units, subjects
 
@@ -147,7 +147,7 @@ def render_manifest(
     )
 
 
-class _Dice:
+class _Draws:
     """Uniform numbers, and what is made of them alone: NumPy may change how it draws
     from other distributions, not these."""
 
@@ -168,83 +168,83 @@ class _Dice:
         return spread * 2.0 * (self.generator.random(3).sum() - 1.5)
 
 
-def _action_units(expression, dice, intensity):
+def _action_units(expression, draws, intensity):
     """Intensities by number, and "skew", the one-sidedness of AU12."""
-    strength = dice.uniform(*intensity)
+    strength = draws.uniform(*intensity)
     # A little of everything: people move, and annotators see it.
-    au = {number: max(0.0, dice.bell(0.07) - 0.03) for number in ACTION_UNITS}
+    au = {number: max(0.0, draws.bell(0.07) - 0.03) for number in ACTION_UNITS}
     for number in ACTION_UNITS:
         chance, share = _PROTOTYPES[expression].get(number, (0.0, 0.0))
-        takes_part = dice.uniform() < chance
-        level = strength * share * (1 + dice.bell(0.18))
+        takes_part = draws.uniform() < chance
+        level = strength * share * (1 + draws.bell(0.18))
         if takes_part:
             au[number] = max(au[number], level)
     au = {number: float(np.clip(value, 0.0, 1.0)) for number, value in au.items()}
-    side = 1.0 if dice.uniform() < 0.5 else -1.0
+    side = 1.0 if draws.uniform() < 0.5 else -1.0
     au["skew"] = side if expression == "contempt" else 0.0
     return au
 
 
-def _look(dice):
+def _look(draws):
     """The traits of a subject."""
-    skin = np.array(dice.of(_SKINS)) * dice.uniform(0.93, 1.05)
-    hair_color = np.array(dice.of(_HAIRS)) * dice.uniform(0.8, 1.2)
-    hair = dice.of(("short", "short", "long", "long", "bald"))
+    skin = np.array(draws.of(_SKINS)) * draws.uniform(0.93, 1.05)
+    hair_color = np.array(draws.of(_HAIRS)) * draws.uniform(0.8, 1.2)
+    hair = draws.of(("short", "short", "long", "long", "bald"))
     return {
         "skin": skin,
         "hair_color": hair_color,
         "hair": hair,
-        "hairline": dice.uniform(-0.72, -0.56),
-        "parting": dice.uniform(-0.4, 0.4),
-        "width": dice.uniform(0.68, 0.78),
-        "jaw": dice.uniform(0.08, 0.26),
-        "age": dice.uniform(),
-        "eye": dice.uniform(0.85, 1.15),
-        "iris": dice.of(_IRISES),
-        "lashes": dice.uniform(0.8, 1.4),
-        "brow_height": dice.uniform(-0.03, 0.03),
-        "brow_width": dice.uniform(0.045, 0.085),
+        "hairline": draws.uniform(-0.72, -0.56),
+        "parting": draws.uniform(-0.4, 0.4),
+        "width": draws.uniform(0.68, 0.78),
+        "jaw": draws.uniform(0.08, 0.26),
+        "age": draws.uniform(),
+        "eye": draws.uniform(0.85, 1.15),
+        "iris": draws.of(_IRISES),
+        "lashes": draws.uniform(0.8, 1.4),
+        "brow_height": draws.uniform(-0.03, 0.03),
+        "brow_width": draws.uniform(0.045, 0.085),
         "brow_color": hair_color * 0.7,
-        "nose": dice.uniform(0.1, 0.15),
-        "mouth": dice.uniform(0.26, 0.33),
-        "lip": dice.uniform(0.05, 0.085),
+        "nose": draws.uniform(0.1, 0.15),
+        "mouth": draws.uniform(0.26, 0.33),
+        "lip": draws.uniform(0.05, 0.085),
         "lips": skin * np.array([0.86, 0.6, 0.6]),
-        "glasses": dice.uniform() < 0.2,
-        "beard": dice.uniform(0.3, 0.75)
-        if hair != "long" and dice.uniform() < 0.3
+        "glasses": draws.uniform() < 0.2,
+        "beard": draws.uniform(0.3, 0.75)
+        if hair != "long" and draws.uniform() < 0.3
         else 0,
-        "shirt": [dice.uniform(40, 220) for _ in range(3)],
+        "shirt": [draws.uniform(40, 220) for _ in range(3)],
     }
 
 
-def _picture(look, au, dice, size, channels, domain):
+def _picture(look, au, draws, size, channels, domain):
     wild = 1.0 if domain == "wild" else 0.25
     side = max(160, 2 * size)
     pen = Pen(
         side,
-        zoom=0.54 * (1 + dice.bell(0.04 * wild)),
-        roll=dice.bell(0.08 * wild),
-        yaw=dice.bell(0.18 * wild),
-        background=_background(dice, side, wild),
+        zoom=0.54 * (1 + draws.bell(0.04 * wild)),
+        roll=draws.bell(0.08 * wild),
+        yaw=draws.bell(0.18 * wild),
+        background=_background(draws, side, wild),
     )
-    pen.middle = pen.middle + side * np.array([dice.bell(0.015), dice.bell(0.015)])
+    pen.middle = pen.middle + side * np.array([draws.bell(0.015), draws.bell(0.015)])
     draw_face(pen, look, au)
-    if domain == "wild" and dice.uniform() < 0.12:
-        _occlude(pen.canvas, dice)
-    image = _lit(pen.canvas, dice, wild)
-    blur = dice.uniform(0, 1.1) * wild * side / 160
+    if domain == "wild" and draws.uniform() < 0.12:
+        _occlude(pen.canvas, draws)
+    image = _lit(pen.canvas, draws, wild)
+    blur = draws.uniform(0, 1.1) * wild * side / 160
     if blur > 0.3:
         image = cv2.GaussianBlur(image, (0, 0), blur)
     image = resize(image, (size, size))
-    noise = (dice.generator.random(image.shape, np.float32) - 0.5) * (
-        dice.uniform(2, 26) * wild
+    noise = (draws.generator.random(image.shape, np.float32) - 0.5) * (
+        draws.uniform(2, 26) * wild
     )
     image = np.clip(image + noise, 0, 255).astype(np.uint8)
     return with_channels(image, channels)
 
 
-def _background(dice, side, wild):
-    corners = np.array([[dice.uniform(60, 220) for _ in range(3)] for _ in range(4)])
+def _background(draws, side, wild):
+    corners = np.array([[draws.uniform(60, 220) for _ in range(3)] for _ in range(4)])
     corners = corners.mean(0) + (corners - corners.mean(0)) * wild
     corners = corners.reshape(2, 2, 3).astype(np.float32)
     return cv2.resize(corners, (side, side), interpolation=cv2.INTER_LINEAR).astype(
@@ -252,26 +252,26 @@ def _background(dice, side, wild):
     )
 
 
-def _occlude(canvas, dice):
+def _occlude(canvas, draws):
     """A hand, a microphone, an edge: a disc or a bar over the rim of the face."""
     side = canvas.shape[0]
-    color = [dice.uniform(20, 230) for _ in range(3)]
-    x, y = dice.uniform(0, side), dice.uniform(0.55 * side, side)
-    if dice.uniform() < 0.5:
+    color = [draws.uniform(20, 230) for _ in range(3)]
+    x, y = draws.uniform(0, side), draws.uniform(0.55 * side, side)
+    if draws.uniform() < 0.5:
         cv2.circle(
-            canvas, (int(x), int(y)), int(dice.uniform(0.1, 0.2) * side), color, -1
+            canvas, (int(x), int(y)), int(draws.uniform(0.1, 0.2) * side), color, -1
         )
     else:
-        end = (int(x + dice.bell(0.3) * side), side)
+        end = (int(x + draws.bell(0.3) * side), side)
         cv2.line(canvas, (int(x), int(y)), end, color, int(0.14 * side))
 
 
-def _lit(canvas, dice, wild):
+def _lit(canvas, draws, wild):
     """Light from one side, and the camera's exposure."""
-    angle, depth = dice.uniform(0, 2 * np.pi), dice.uniform(0, 0.4) * wild
+    angle, depth = draws.uniform(0, 2 * np.pi), draws.uniform(0, 0.4) * wild
     across = depth * np.cos(angle) * np.array([[-1, 1], [-1, 1]], np.float32)
     down = depth * np.sin(angle) * np.array([[-1, -1], [1, 1]], np.float32)
-    exposure = 1 + dice.bell(0.16 * wild)
+    exposure = 1 + draws.bell(0.16 * wild)
     light = ((1 + across + down) * exposure).astype(np.float32)
     light = cv2.resize(light, canvas.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     lit = cv2.multiply(canvas, cv2.merge([light] * 3), dtype=cv2.CV_8U)

@@ -45,8 +45,8 @@ def weakly_supervised_embedding(
     Raises:
         ValueError: lengths that differ, or a number out of range.
 
-    >>> dice = np.random.default_rng(0)
-    >>> points = weakly_supervised_embedding(dice.normal(size=(50, 8)), [0, 1] * 25, 2)
+    >>> rng = np.random.default_rng(0)
+    >>> points = weakly_supervised_embedding(rng.normal(size=(50, 8)), [0, 1] * 25, 2)
     >>> points.shape
     (50, 2)
     """

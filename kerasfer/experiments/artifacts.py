@@ -4,7 +4,7 @@ import numpy as np
 
 from kerasfer.experiments import data
 from kerasfer.experiments.run_folder import RunFolder
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 _NUM_SAMPLES = 32
 _NUM_INSPECTED, _NUM_SHOWN = 512, 12
@@ -19,13 +19,13 @@ def keep_for_export(folder, faces, task, model, split):
         each part.
     """
     files = RunFolder(folder)
-    with written_aside(files.classifier) as aside:
-        model.inference_classifier.save(aside)
+    with atomic_write(files.classifier) as temporary:
+        model.inference_classifier.save(temporary)
     task.write_validation(files.predictions_validation, faces, model, split)
     some = data.evenly_spaced(split.validation, _NUM_SAMPLES)
     batches = [images for images, _ in data.build_evaluation_data(faces, some)]
-    with written_aside(files.samples) as aside:
-        np.savez(aside, images=np.concatenate(batches))
+    with atomic_write(files.samples) as temporary:
+        np.savez(temporary, images=np.concatenate(batches))
     parts = ("labeled", "unlabeled", "validation", "test")
     return {
         "outputs": list(task.names_of(split)),
@@ -47,8 +47,8 @@ def keep_for_report(folder, faces, task, model, split):
         points = plane(seen.embeddings)
         table = pd.DataFrame({"path": some.names, "kind": task.kinds(some)})
         table[["x", "y"]] = points
-        with written_aside(RunFolder(folder).embedding) as aside:
-            table.to_csv(aside, index=False, float_format="%.4f")
+        with atomic_write(RunFolder(folder).embedding) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4f")
     groups = {"errors on validation faces": (some, seen, seen.surest_errors)}
     if len(split.unlabeled):
         some = data.evenly_spaced(split.unlabeled, _NUM_INSPECTED)
@@ -70,8 +70,8 @@ def _write_shown(folder, groups):
         for i in choose(_NUM_SHOWN):
             file = f"{files.shown_faces.name}/{len(rows):03d}.png"
             picture = cv2.cvtColor(seen.images[i], cv2.COLOR_RGB2BGR)
-            with written_aside(folder / file) as aside:
-                cv2.imencode(".png", picture)[1].tofile(aside)
+            with atomic_write(folder / file) as temporary:
+                cv2.imencode(".png", picture)[1].tofile(temporary)
             rows.append(
                 {
                     "group": group,
@@ -83,5 +83,5 @@ def _write_shown(folder, groups):
                 }
             )
     columns = ["group", "file", "path", "said", "known", "confidence"]
-    with written_aside(files.shown) as aside:
-        pd.DataFrame(rows, columns=columns).to_csv(aside, index=False)
+    with atomic_write(files.shown) as temporary:
+        pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)

@@ -16,7 +16,7 @@ from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments.model_card import model_card
 from kerasfer.experiments.run_reader import read_run
 from kerasfer.experiments.runs import environment
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 from kerasfer.vision.alignment import CROPS, Crop
 
 CARD = "MODEL_CARD.md"
@@ -59,8 +59,8 @@ def export_run(config):
     card = model_card(
         run, description, differences, _calibration(run, description), config.subgroups
     )
-    with written_aside(config.out / CARD) as aside:
-        aside.write_text(card, encoding="utf8")
+    with atomic_write(config.out / CARD) as temporary:
+        temporary.write_text(card, encoding="utf8")
     return differences
 
 

@@ -18,7 +18,7 @@ from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.locking import opened
 from kerasfer.experiments.network import build_classifier
 from kerasfer.experiments.training import set_precision
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 LARGEST = "largest class"
 TITLES = {"hog": "HOG + linear SVM", "linear_probe": "linear probe"}
@@ -95,8 +95,8 @@ def run_floor(config, settings, folder, task, read_test):
             if config.faces.test:
                 result["tests"] = cross_data.digests(config.faces.test)
         result["minutes"] = round((time.monotonic() - start) / 60, 2)
-        with written_aside(run.files.result) as aside:
-            aside.write_text(json.dumps(result, indent=2))
+        with atomic_write(run.files.result) as temporary:
+            temporary.write_text(json.dumps(result, indent=2))
     return result
 
 

@@ -5,7 +5,7 @@ import json
 from kerasfer.deploy.safe_loading import load_classifier
 from kerasfer.experiments import cross_data, data
 from kerasfer.experiments.runs import write_config
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 def tested_later(run, faces):
@@ -47,6 +47,6 @@ def tested_later(run, faces):
     paths = {**kept, **cross_data.paths_of(faces.test)}
     tests = [f"{name}={path}" for name, path in paths.items()]
     write_config(run.folder, {**run.written_config, "test": tests})
-    with written_aside(run.files.result) as aside:
-        aside.write_text(json.dumps(result, indent=2))
+    with atomic_write(run.files.result) as temporary:
+        temporary.write_text(json.dumps(result, indent=2))
     return result

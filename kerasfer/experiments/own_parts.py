@@ -10,7 +10,7 @@ import importlib.util
 import pathlib
 import sys
 
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 _NOT_OWN = ("keras:",)
 
@@ -100,8 +100,8 @@ def keep_copies(texts, folder):
         if target.exists() and target.read_bytes() != content:
             digest = hashlib.sha256(content).hexdigest()[:12]
             target = folder / f"{digest}_{file.name}"
-        with written_aside(target) as aside:
-            aside.write_bytes(content)
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(content)
 
 
 def _module(place, flag):

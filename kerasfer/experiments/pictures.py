@@ -55,11 +55,11 @@ def save_figure(figure, path):
     slides."""
     import matplotlib.pyplot as plt
 
-    from kerasfer.safe_write import written_aside
+    from kerasfer.safe_write import atomic_write
 
     for suffix in (path.suffix, ".pdf", ".svg"):
-        with written_aside(path.with_suffix(suffix)) as aside:
-            figure.savefig(aside, dpi=200, format=suffix[1:])
+        with atomic_write(path.with_suffix(suffix)) as temporary:
+            figure.savefig(temporary, dpi=200, format=suffix[1:])
     plt.close(figure)
 
 

@@ -18,7 +18,7 @@ import yaml
 from kerasfer.experiments.facts import read_facts, read_settings
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.termination import ends_on_sigterm
-from kerasfer.safe_write import remove_leftovers, written_aside
+from kerasfer.safe_write import atomic_write, remove_leftovers
 
 # What a training does not hang on: other data sets to test on may come later.
 _LATER = ("test",)
@@ -67,7 +67,7 @@ def open_run(folder, config, resume=False):
     """Claims a folder for a run, and writes config.yaml and env.json into it.
 
     A finished run of the same `identity` is given back as it is. An unfinished one is
-    gone on with, if `resume` and an epoch of it is whole, else moved aside. Anything
+    gone on with, if `resume` and an epoch of it is whole, else renamed. Anything
     else that stands there is an error: nothing is overwritten.
     """
     folder, config = pathlib.Path(folder), json.loads(json.dumps(config))
@@ -90,16 +90,16 @@ def open_run(folder, config, resume=False):
         if resume and _is_begun(folder):
             remove_leftovers(folder)
             return _resumed(run, run.written_config)
-        aside = _free_name(folder)
-        folder.rename(aside)
+        moved = _free_name(folder)
+        folder.rename(moved)
         print(
-            f"An unfinished run was in {folder}; moved to {aside}. (--resume goes on "
+            f"An unfinished run was in {folder}; moved to {moved}. (--resume goes on "
             "with such a run.)"
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, config)
-    with written_aside(run.files.env) as aside:
-        aside.write_text(json.dumps(environment(), indent=2))
+    with atomic_write(run.files.env) as temporary:
+        temporary.write_text(json.dumps(environment(), indent=2))
     return run
 
 
@@ -109,8 +109,8 @@ def _differing(before, now):
 
 
 def write_config(folder, config):
-    with written_aside(RunFolder(folder).config) as aside:
-        aside.write_text(yaml.safe_dump(config, sort_keys=False))
+    with atomic_write(RunFolder(folder).config) as temporary:
+        temporary.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 def _is_begun(folder):
@@ -135,8 +135,8 @@ def _resumed(run, written):
         print(f"warning: {error} Versions and machine before now are not known.")
         env = environment()
     env.setdefault("resumed", []).append(environment())
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(env, indent=2))
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(env, indent=2))
     return run
 
 
@@ -184,9 +184,9 @@ def is_claimed(folder):
 
 def _free_name(folder):
     number = 1
-    while (aside := folder.with_name(f"{folder.name}.unfinished-{number}")).exists():
+    while (moved := folder.with_name(f"{folder.name}.unfinished-{number}")).exists():
         number += 1
-    return aside
+    return moved
 
 
 def environment():

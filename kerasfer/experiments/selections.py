@@ -9,7 +9,7 @@ import statistics
 from typing import Literal
 
 from kerasfer.experiments import cross_data
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 Selection = Literal["last", "mean_last", "best_test"]
 
@@ -85,7 +85,7 @@ class TestScores:
         """A row an epoch, for the record of a rule that looks at the test part."""
         if not self.by_epoch:
             return
-        with written_aside(path) as aside, aside.open("w", newline="") as file:
+        with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
             names = {name: None for s in self.by_epoch.values() for name in s}
             writer = csv.DictWriter(file, ["epoch", *names])
             writer.writeheader()

@@ -16,21 +16,21 @@ def report(folder, setting, results, task):
     results.csv (a row a number, `analysis.statistics`) and the task's pictures."""
     import pandas as pd
 
-    from kerasfer.safe_write import written_aside
+    from kerasfer.safe_write import atomic_write
 
     table = task.summarize(results)
     text = table.to_markdown(index=False)
-    with written_aside(folder / "table.csv") as aside:
-        table.to_csv(aside, index=False)
-    with written_aside(folder / "table.md") as aside:
-        aside.write_text(text + "\n")
+    with atomic_write(folder / "table.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    with atomic_write(folder / "table.md") as temporary:
+        temporary.write_text(text + "\n")
     runs = pd.DataFrame(results)
     numbers = [n for n in runs if not isinstance(runs[n].iloc[0], (list, dict))]
-    with written_aside(folder / "runs.csv") as aside:
-        runs[numbers].to_csv(aside, index=False, float_format="%.4f")
+    with atomic_write(folder / "runs.csv") as temporary:
+        runs[numbers].to_csv(temporary, index=False, float_format="%.4f")
     long = long_table({"setting": setting, **result} for result in results)
-    with written_aside(folder / "results.csv") as aside:
-        long.to_csv(aside, index=False, float_format="%.6f")
+    with atomic_write(folder / "results.csv") as temporary:
+        long.to_csv(temporary, index=False, float_format="%.6f")
     with at_worst_a_warning("a picture of the table"):
         task.draw(folder, results)
     print(f"\n{text}\n")

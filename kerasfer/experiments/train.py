@@ -15,7 +15,7 @@ from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shif
 from kerasfer.experiments.report.run import write_run_report
 from kerasfer.experiments.runs import column_of
 from kerasfer.experiments.training_run import TrainingRun
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 def run_training(config, settings, folder, train, task, read_test=True, own_parts=()):
@@ -68,8 +68,8 @@ def run_training(config, settings, folder, train, task, read_test=True, own_part
                 # Each worker: reading statistics of all of them takes all of them.
                 with at_worst_a_warning("a part of the report"):
                     keep_for_report(*kept)
-        with written_aside(run.files.result) as aside:
-            aside.write_text(json.dumps(result, indent=2))
+        with atomic_write(run.files.result) as temporary:
+            temporary.write_text(json.dumps(result, indent=2))
         shutil.rmtree(run.files.checkpoints, ignore_errors=True)
         if read_test and reports:
             with at_worst_a_warning(run.files.report):

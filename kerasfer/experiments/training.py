@@ -46,7 +46,7 @@ class Training:
     replicas: int = 0
     """Of mirrored: GPUs, 0 is all. Without a GPU, parts of the CPU, to try it."""
     jit_compile: bool = False
-    """Whether XLA compiles the training step; MixUp's dice stay outside of it."""
+    """Whether XLA compiles the training step; MixUp's random draws stay outside."""
 
     def __post_init__(self):
         require_at_least(self, 0, "weight_decay", "steps_per_epoch")

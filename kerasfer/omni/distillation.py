@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfer.callbacks import StopOnNonFiniteLoss
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 from kerasfer.training.overflow import statistics_of
 from kerasfer.training.read_order import reads_before_writes
 
@@ -64,7 +64,7 @@ class DatasetDistiller(keras.Model):
     Raises:
         ValueError: another `weights`, a number out of its range, a classifier without
             the layer `logits`; or one with dropout (`copy_of(classifier, rate=0.0)` is
-            without), whose dice would differ on the way back through a step.
+            without), whose random draws would differ on the way back through a step.
 
     >>> distiller = DatasetDistiller(classifier, names)
     >>> distiller.compile(keras.optimizers.Adam(0.01, beta_1=0.5))
@@ -97,11 +97,11 @@ class DatasetDistiller(keras.Model):
         self.step_labels = np.tile(np.arange(num_classes), images_per_class)
         self.labels = np.tile(self.step_labels, steps).astype(np.int32)
         shape = image_shape or tuple(classifier.input_shape[1:])
-        dice = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         self.noise = self.add_weight(
             name="noise",
             shape=(len(self.labels), *shape),
-            initializer=_constant(dice.normal(size=(len(self.labels), *shape))),
+            initializer=_constant(rng.normal(size=(len(self.labels), *shape))),
         )
         raw = np.log(np.expm1(step_size))
         self.raw_step_sizes = self.add_weight(
@@ -147,7 +147,7 @@ class DatasetDistiller(keras.Model):
     def save_images(self, path):
         """Writes images, labels, class_names, step_sizes and their number as an .npz,
         whole."""
-        with written_aside(path) as aside, aside.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
                 images=self.pixels.numpy(),

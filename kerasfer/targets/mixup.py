@@ -10,7 +10,7 @@ def mixup(images: Array, labels: Tensor, weight: Tensor, key: Tensor) -> Tensor:
 
         x' = w x + (1 - w) x_partner,   y' = w y + (1 - w) y_partner
 
-    The dice are given, not thrown: partner i is entry argsort(key)[i].
+    Random draws are arguments: partner i is entry argsort(key)[i].
     Reference: Zhang et al., "mixup", ICLR 2018; with w >= 1/2 as in MixMatch (Eq. 10)
     an entry stays nearer to itself than to its partner.
 

@@ -32,8 +32,8 @@ def main():
         truth = (units > 0).astype(int)
         features = PCA(50, random_state=0).fit_transform(hog(images))
         for wrong in (0.1, 0.2, 0.3):
-            dice = np.random.default_rng([seed, int(100 * wrong)])
-            given = np.where(dice.random(truth.shape) < wrong, 1 - truth, truth)
+            rng = np.random.default_rng([seed, int(100 * wrong)])
+            given = np.where(rng.random(truth.shape) < wrong, 1 - truth, truth)
             row = {"wrong": wrong, "seed": seed, "given": mean_f1(given, truth)}
             for name, weight in (("clusters alone", 0.0), ("WSC", 1.0)):
                 again = np.stack(

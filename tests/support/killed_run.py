@@ -111,7 +111,7 @@ def killed_after(process, seconds):
 
 def main():
     scheme, plug_in, folder, kills, seed = sys.argv[1:]
-    folder, dice = pathlib.Path(folder), random.Random(int(seed))
+    folder, rng = pathlib.Path(folder), random.Random(int(seed))
     begin = time.monotonic()
     process, reading = started(scheme, plug_in, folder / "whole")
     select.select([reading], [], [])
@@ -122,10 +122,10 @@ def main():
     for kill in range(int(kills)):
         process, reading = started(scheme, plug_in, folder / "parts")
         if kill % 4 == 3:  # while it reads its checkpoint and builds its graphs
-            seconds = dice.random() * start_seconds
+            seconds = rng.random() * start_seconds
         else:
             select.select([reading], [], [])
-            seconds = dice.random() * 2 * epoch_seconds
+            seconds = rng.random() * 2 * epoch_seconds
         if not killed_after(process, seconds):
             raise SystemExit(f"The run ended before kill {kill + 1}.")
         place = last_checkpoint(folder / "parts/checkpoints")

@@ -36,7 +36,7 @@ def in_a_run(model, share):
     return model
 
 
-def with_mix_dice(count, weight=None):
+def with_mix_draws(count, weight=None):
     rng = np.random.default_rng(1)
     weights = rng.uniform(0.5, 1, count) if weight is None else np.full(count, weight)
     return {
@@ -45,10 +45,10 @@ def with_mix_dice(count, weight=None):
     }
 
 
-def mixed_by_loops(logits, targets, dice):
-    order = np.argsort(dice["mix_key"])
+def mixed_by_loops(logits, targets, rng):
+    order = np.argsort(rng["mix_key"])
     out_logits, out_targets = [], []
-    for i, w in enumerate(dice["mix_weight"]):
+    for i, w in enumerate(rng["mix_weight"]):
         out_logits.append(w * logits[i] + (1 - w) * logits[order[i]])
         out_targets.append(w * targets[i] + (1 - w) * targets[order[i]])
     return np.array(out_logits), np.array(out_targets)

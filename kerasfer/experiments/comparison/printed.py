@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kerasfer.analysis.statistics import percent
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 _SCORES = {
     "accuracy": "accuracy",
@@ -141,11 +141,11 @@ def write_tables(folder, compared):
         "md": "\n\n".join(table.markdown() for table in printed) + "\n",
     }
     for suffix, text in texts.items():
-        with written_aside(folder / f"paper_tables.{suffix}") as aside:
-            aside.write_text(text)
+        with atomic_write(folder / f"paper_tables.{suffix}") as temporary:
+            temporary.write_text(text)
     tables = [t.summary().assign(table=t.label).drop(columns="near") for t in printed]
-    with written_aside(folder / "paper_tables.csv") as aside:
-        pd.concat(tables).to_csv(aside, index=False, float_format="%.6f")
+    with atomic_write(folder / "paper_tables.csv") as temporary:
+        pd.concat(tables).to_csv(temporary, index=False, float_format="%.6f")
     return folder / "paper_tables.tex"
 
 

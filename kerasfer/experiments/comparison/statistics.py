@@ -68,8 +68,8 @@ def over_faces(right, reference, seed=0):
         )
         only, other = int((gaps[0] > 0).sum()), int((gaps[0] < 0).sum())
         either, of_faces = only + other, gaps.mean(0)
-        dice, count = np.random.default_rng(seed), len(faces)
-        draws = [of_faces[dice.integers(0, count, count)].mean() for _ in range(_DRAWS)]
+        rng, count = np.random.default_rng(seed), len(faces)
+        draws = [of_faces[rng.integers(0, count, count)].mean() for _ in range(_DRAWS)]
         low, high = np.percentile(draws, (2.5, 97.5))
         rows.append(
             {

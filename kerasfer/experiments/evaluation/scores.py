@@ -73,9 +73,9 @@ def of_action_units(truth, probs, decisions, names, seed=0):
         0 and 1). What is not defined is NaN, and left out of means.
     """
     known, present = truth >= 0, truth >= 0.5
-    dice, count, f1 = np.random.default_rng(seed), len(truth), []
+    rng, count, f1 = np.random.default_rng(seed), len(truth), []
     for draw in range(1 + _DRAWS):  # one at a time: all would be gigabytes
-        rows = dice.integers(0, count, count) if draw else slice(None)
+        rows = rng.integers(0, count, count) if draw else slice(None)
         f1.append(_f1(known[rows], present[rows], decisions[rows]))
     f1 = np.array(f1)
     rows = []

@@ -2,7 +2,7 @@
 
 import kerasfer
 from kerasfer.experiments.figures import embeddings, toy_clusters
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 def draw_toy(config):
@@ -15,8 +15,8 @@ def draw_toy(config):
     _save(figure, config.out / "toy.png")
     table = toy_clusters.measure(draws).set_index("clusters").T
     text = f"Accuracy in %, {config.toy_seeds} draws.\n\n{table.to_markdown()}\n"
-    with written_aside(config.out / "toy.md") as aside:
-        aside.write_text(text)
+    with atomic_write(config.out / "toy.md") as temporary:
+        temporary.write_text(text)
     print(text)
 
 
@@ -50,7 +50,7 @@ def data_sets(config):
 def _save(figure, path):
     import matplotlib.pyplot as plt
 
-    with written_aside(path) as aside:
-        figure.savefig(aside, dpi=110)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     plt.close(figure)
     print(f"Wrote {path}.")

@@ -28,12 +28,12 @@ class Points:
 
 def draw_points(distance, seed, num_labeled=3, num_unlabeled=200):
     """Two round clusters; the numbers are of each class."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
 
     def draw(count):
         classes = np.repeat([0, 1], count)
         centers = np.array([[-distance / 2, 0.0], [distance / 2, 0.0]])
-        return centers[classes] + dice.normal(size=(2 * count, 2)), classes
+        return centers[classes] + rng.normal(size=(2 * count, 2)), classes
 
     return Points(*draw(num_labeled), *draw(num_unlabeled), *draw(_FRESH // 2))
 

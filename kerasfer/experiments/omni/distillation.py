@@ -45,9 +45,9 @@ def make_distilled(folder, name, config, manifest, primitive, seed, new_classifi
     )
     if not is_made(output, made_from):
         unfinished = (RunFolder(output).checkpoints.name,)
-        with new_folder(output, made_from, unfinished) as aside:
+        with new_folder(output, made_from, unfinished) as temporary:
             classifier = _pool(config, primitive, new_classifier)
-            _distill(aside, made_from, config, manifest, classifier, seed)
+            _distill(temporary, made_from, config, manifest, classifier, seed)
     return output / "distilled.npz"
 
 

@@ -41,12 +41,12 @@ def learnable(folder, seed=0):
 
 def _undistilled(snapshots, seed):
     """Noise of the same deviation, that changes as much between snapshots."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     changes = np.diff(snapshots, axis=0).std(axis=(1, 2, 3, 4), keepdims=True)
-    first = snapshots[0].mean() + snapshots[0].std() * dice.normal(
+    first = snapshots[0].mean() + snapshots[0].std() * rng.normal(
         size=snapshots[0].shape
     )
-    walk = np.cumsum(changes * dice.normal(size=snapshots[1:].shape), axis=0)
+    walk = np.cumsum(changes * rng.normal(size=snapshots[1:].shape), axis=0)
     return np.concatenate([first[None], first + walk]).astype(np.float32)
 
 

@@ -23,18 +23,18 @@ def make_primitive(folder, config, split, run_folder, build_model):
     )
     if is_made(output, made_from):
         return output
-    with new_folder(output, made_from) as aside:
+    with new_folder(output, made_from) as temporary:
         if own:
             classifier = load_classifier(own)
         else:
             model = build_model(config, "baseline", split)
             model.load_weights(str(RunFolder(run_folder).best_weights))
             classifier = model.inference_classifier
-        classifier.save(RunFolder(aside).classifier)
+        classifier.save(RunFolder(temporary).classifier)
         centroids = kerasfer.omni.class_centroids(
             embedded(classifier, config, split.labeled), split.labeled.num_classes
         )
-        np.save(aside / "centroids.npy", centroids)
+        np.save(temporary / "centroids.npy", centroids)
     return output
 
 

@@ -23,7 +23,7 @@ def make_selection(folder, config, split, primitive):
     """
     import pandas as pd
 
-    from kerasfer.safe_write import written_aside
+    from kerasfer.safe_write import atomic_write
 
     output, omni, sea = folder / "selected.csv", config.omni, split.unlabeled
     if omni.selected:
@@ -35,8 +35,8 @@ def make_selection(folder, config, split, primitive):
         )
         if not is_made(output, made_from):
             table = _select(folder, config, sea, primitive, split.labeled.class_names)
-            with written_aside(output) as aside:
-                table.to_csv(aside, index=False, float_format="%.6f")
+            with atomic_write(output) as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6f")
             finish(output, made_from)
         table = pd.read_csv(output, dtype=str)
     selected = _with_labels(table, sea, split.labeled.class_names)

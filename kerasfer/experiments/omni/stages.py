@@ -47,17 +47,17 @@ def new_folder(output, made_from, unfinished=()):
         unfinished: names of folders that a stopped attempt at the same inputs left to
             go on with.
     """
-    aside = output.with_name(f".making-{output.name}")
-    note = aside / "made_from"
+    temporary = output.with_name(f".making-{output.name}")
+    note = temporary / "made_from"
     if not (note.exists() and note.read_text() == made_from):
-        shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True, exist_ok=True)
     note.write_text(made_from)
-    yield aside
+    yield temporary
     note.unlink()
     for name in unfinished:
-        shutil.rmtree(aside / name, ignore_errors=True)
-    aside.rename(output)
+        shutil.rmtree(temporary / name, ignore_errors=True)
+    temporary.rename(output)
     finish(output, made_from)
 
 

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 from kerasfer.vision.images import cv2
 
 _COLOR, _INK = (60, 200, 90), (10, 20, 10)
@@ -76,8 +76,8 @@ class MarkedFiles:
         image = cv2.cvtColor(marked(looked_at), cv2.COLOR_RGB2BGR)
         if frame.number is None:
             self.close()
-            with written_aside(self._free(frame.source, ".jpg")) as aside:
-                cv2.imencode(".jpg", image)[1].tofile(aside)
+            with atomic_write(self._free(frame.source, ".jpg")) as temporary:
+                cv2.imencode(".jpg", image)[1].tofile(temporary)
             return
         if self._video is None or self._video.source != frame.source:
             self.close()

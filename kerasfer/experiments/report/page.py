@@ -12,7 +12,7 @@ import markupsafe
 import matplotlib
 import numpy as np
 
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 from kerasfer.vision.images import cv2
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -102,8 +102,8 @@ def write_page(path, title, subtitle, sections):
         number=itertools.count(1).__next__,
         svg=_svg,
     )
-    with written_aside(path) as aside:
-        aside.write_text(page, encoding="utf8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf8")
 
 
 def _svg(draw, number):

@@ -17,7 +17,7 @@ from kerasfer.experiments.study.file import Study
 from kerasfer.experiments.study.plan import tabulated
 from kerasfer.experiments.study.tables import shown_tables, side_by_side
 from kerasfer.experiments.yaml_text import read_yaml
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 REPORT, _STUDY = "report.html", "study.yaml"
 
@@ -36,8 +36,8 @@ def write_study_report(folder, study, entries, long, out, path=None):
     Returns:
         its path.
     """
-    with written_aside(folder / _STUDY) as aside:
-        aside.write_text(yaml.safe_dump(study.content, sort_keys=False))
+    with atomic_write(folder / _STUDY) as temporary:
+        temporary.write_text(yaml.safe_dump(study.content, sort_keys=False))
     path = path or folder / REPORT
     sections = [_summary(entries, long, out)]
     for setting in dict.fromkeys(entry["setting"] for entry in entries):

@@ -8,7 +8,7 @@ from kerasfer.experiments.study.tables import (
     shown_tables,
     signed,
 )
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 def paper_tables(folder, study, entries, long):
@@ -36,10 +36,10 @@ def paper_tables(folder, study, entries, long):
     latex += ["% Differs: " + line for line in lines]
     text = "\n\n".join(markdown) + "\n"
     for suffix, content in (("md", text), ("tex", "\n\n".join(latex) + "\n")):
-        with written_aside(folder / f"paper_table.{suffix}") as aside:
-            aside.write_text(content)
-    with written_aside(folder / "paper_table.csv") as aside:
-        pd.concat(tables).to_csv(aside, index=False)
+        with atomic_write(folder / f"paper_table.{suffix}") as temporary:
+            temporary.write_text(content)
+    with atomic_write(folder / "paper_table.csv") as temporary:
+        pd.concat(tables).to_csv(temporary, index=False)
     return text
 
 

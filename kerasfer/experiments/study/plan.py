@@ -11,7 +11,7 @@ from kerasfer.experiments.floors import of_runs, with_largest_class
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import claimed
 from kerasfer.experiments.table import long_table
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 _PLAN = "plan.json"
 
@@ -67,8 +67,8 @@ def add_to_plan(out, study, cells, seeds):
             entries[_key(entry)] = {**entry, "runs": of_cell}
         order = [(s, m) for s in study.settings for m in study.methods]
         kept = [entries[key] for key in order if key in entries]
-        with written_aside(folder / _PLAN) as aside:
-            aside.write_text(json.dumps(kept, indent=1))
+        with atomic_write(folder / _PLAN) as temporary:
+            temporary.write_text(json.dumps(kept, indent=1))
     return runs
 
 
@@ -93,8 +93,8 @@ def tabulated(out, name, write):
     with claimed(folder / "tables"):
         entries = read_plan(out, name)
         long = long_table(with_largest_class(_results(out, entries)))
-        with written_aside(folder / "results.csv") as aside:
-            of_runs(long).to_csv(aside, index=False, float_format="%.6f")
+        with atomic_write(folder / "results.csv") as temporary:
+            of_runs(long).to_csv(temporary, index=False, float_format="%.6f")
         return write(entries, long)
 
 

@@ -11,7 +11,7 @@ from kerasfer.analysis.statistics import (
 )
 from kerasfer.experiments.below_supervised import below_supervised
 from kerasfer.experiments.floors import LARGEST, of_runs
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 _TITLES = {
     BEST_VALIDATION: "best on validation",
@@ -27,8 +27,8 @@ def write_tables(folder, study, entries, long):
         return "No run is finished."
     summary, pairs = summarize(of_runs(long)), paired(of_runs(long))
     for name, table in (("summary", summary), ("paired", pairs)):
-        with written_aside(folder / f"{name}.csv") as aside:
-            table.to_csv(aside, index=False, float_format="%.6f")
+        with atomic_write(folder / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6f")
     markdown, latex = [f"# {study.content['title']}"], [f"% {study.content['title']}"]
     for setting, metric, name in shown_tables(entries):
         of_table = (long["setting"] == setting) & (long["metric"] == metric)
@@ -40,8 +40,8 @@ def write_tables(folder, study, entries, long):
         markdown += below_supervised(of_runs(long))
     text = "\n\n".join(markdown) + "\n"
     for suffix, content in (("md", text), ("tex", "\n\n".join(latex) + "\n")):
-        with written_aside(folder / f"tables.{suffix}") as aside:
-            aside.write_text(content)
+        with atomic_write(folder / f"tables.{suffix}") as temporary:
+            temporary.write_text(content)
     return text
 
 

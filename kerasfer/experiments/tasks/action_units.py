@@ -117,15 +117,15 @@ class ActionUnits:
 def _write_predictions(path, manifest, probs, thresholds):
     import pandas as pd
 
-    from kerasfer.safe_write import written_aside
+    from kerasfer.safe_write import atomic_write
 
     columns = {"path": manifest.names}
     for m, name in enumerate(manifest.au_names):
         columns[name] = manifest.action_units[:, m]
         columns[f"p_{name}"] = probs[:, m]
         columns[f"decision_{name}"] = (probs[:, m] >= thresholds[m]).astype(int)
-    with written_aside(path) as aside:
-        pd.DataFrame(columns).to_csv(aside, index=False, float_format="%.5f")
+    with atomic_write(path) as temporary:
+        pd.DataFrame(columns).to_csv(temporary, index=False, float_format="%.5f")
 
 
 def _predict(faces, model, part):

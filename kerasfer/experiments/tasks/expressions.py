@@ -161,15 +161,15 @@ def _other_scores(faces, model, split, tests):
 def _write_predictions(path, manifest, probs):
     import pandas as pd
 
-    from kerasfer.safe_write import written_aside
+    from kerasfer.safe_write import atomic_write
 
     names = manifest.class_names
     table = pd.DataFrame(probs, columns=[f"p_{name}" for name in names])
     table.insert(0, "predicted", [names[k] for k in probs.argmax(-1)])
     table.insert(0, "label", [names[k] for k in manifest.labels])
     table.insert(0, "path", manifest.names)
-    with written_aside(path) as aside:
-        table.to_csv(aside, index=False, float_format="%.5f")
+    with atomic_write(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.5f")
 
 
 def _accuracies(manifest, probs):

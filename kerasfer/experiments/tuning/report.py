@@ -4,7 +4,7 @@ import math
 
 from kerasfer.analysis.palette import COLOURS
 from kerasfer.experiments.pictures import figure_of, save_figure
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 def report(search, tuner):
@@ -27,8 +27,8 @@ def report(search, tuner):
         for trial in trials
     ]
     table = pd.DataFrame(rows)
-    with written_aside(search.folder / "trials.csv") as aside:
-        table.to_csv(aside, index=False)
+    with atomic_write(search.folder / "trials.csv") as temporary:
+        table.to_csv(temporary, index=False)
     done = table[table["status"] == "completed"]
     if done.empty:
         raise ValueError(

@@ -17,7 +17,7 @@ from kerasfer.experiments.tuning.space import (
     search_space,
 )
 from kerasfer.experiments.yaml_text import read_yaml
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 class Search:
@@ -154,8 +154,8 @@ class Search:
                 )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with written_aside(path) as aside:
-            aside.write_text(yaml.safe_dump(settings, sort_keys=False))
+        with atomic_write(path) as temporary:
+            temporary.write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
 def _tuner(search):

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def crops_of_shard(out, number, output):
         name = f"shards/{number:06d}{ENDING}"
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(path) as aside, ShardWriter(aside) as shard:
+        with atomic_write(path) as temporary, ShardWriter(temporary) as shard:
             yield (
                 lambda picture, encoded: f"{name}#{shard.write(encoded, picture.name)}"
             )
@@ -26,8 +26,8 @@ def crops_of_shard(out, number, output):
     def write(picture, encoded):
         path = out / picture.target
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(path) as aside:
-            aside.write_bytes(encoded)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(encoded)
         return picture.target
 
     yield write

@@ -13,7 +13,7 @@ from kerasfer.preparation.aligning.faces import ENCODINGS, FACTS, crop_of
 from kerasfer.preparation.aligning.pictures import read_pictures
 from kerasfer.preparation.aligning.shards import open_folder, record_path, settings_of
 from kerasfer.preparation.aligning.workers import start_worker, work
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 MANIFEST, REJECTED, CROP = "manifest.csv", "rejected.csv", "crop.json"
 
@@ -101,8 +101,8 @@ def _assemble(config, settings, columns, count):
     header = ["path", *columns, *FACTS]
     kept = refused = 0
     with (
-        written_aside(out / MANIFEST) as manifest_path,
-        written_aside(out / REJECTED) as rejected_path,
+        atomic_write(out / MANIFEST) as manifest_path,
+        atomic_write(out / REJECTED) as rejected_path,
         manifest_path.open("w", newline="", encoding="utf8") as manifest_file,
         rejected_path.open("w", newline="", encoding="utf8") as rejected_file,
     ):
@@ -118,8 +118,10 @@ def _assemble(config, settings, columns, count):
             rejected.writerows(record["rejected"])
             kept += len(record["rows"])
             refused += len(record["rejected"])
-    with written_aside(out / CROP) as aside:
-        aside.write_text(json.dumps(dataclasses.asdict(crop_of(settings)), indent=1))
+    with atomic_write(out / CROP) as temporary:
+        temporary.write_text(
+            json.dumps(dataclasses.asdict(crop_of(settings)), indent=1)
+        )
     write_notice(out, licence_notes(config.source))
     if not kept:
         _refuse_empty(config, out)

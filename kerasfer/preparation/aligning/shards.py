@@ -5,7 +5,7 @@ import json
 
 from kerasfer.preparation.aligning.crops import crops_of_shard
 from kerasfer.preparation.aligning.faces import Rejected
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 FOLDER = ".shards"
 SETTINGS = "settings.json"
@@ -63,8 +63,8 @@ def open_folder(out, settings, resume):
                 "folder; nothing was changed."
             )
     begun.parent.mkdir(parents=True, exist_ok=True)
-    with written_aside(begun) as aside:
-        aside.write_text(json.dumps(settings, indent=1))
+    with atomic_write(begun) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1))
 
 
 def record_path(out, number):
@@ -95,6 +95,6 @@ def do_shard(aligner, out, number, pictures):
             rows.append({"path": path, **picture.columns, **facts})
             if remark:
                 rejected.append({"path": picture.name, "reason": remark})
-    with written_aside(record_path(out, number)) as aside:
-        aside.write_text(json.dumps({"rows": rows, "rejected": rejected}))
+    with atomic_write(record_path(out, number)) as temporary:
+        temporary.write_text(json.dumps({"rows": rows, "rejected": rejected}))
     return len(pictures)

@@ -6,7 +6,7 @@ import os
 import pathlib
 
 from kerasfer.preparation.tables import opened_table
-from kerasfer.safe_write import written_aside
+from kerasfer.safe_write import atomic_write
 
 _GONE = ("unreadable", "blank")
 # Of copies in several splits the one that stays: no test face goes for a training one.
@@ -66,8 +66,8 @@ def write_clean(source, target, dropped):
     count = 0
     with (
         opened_table(source, columns=("path",)) as reader,
-        written_aside(target) as aside,
-        aside.open("w", newline="") as file,
+        atomic_write(target) as temporary,
+        temporary.open("w", newline="") as file,
     ):
         writer = csv.DictWriter(file, reader.fieldnames, extrasaction="ignore")
         writer.writeheader()
