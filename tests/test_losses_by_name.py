@@ -19,6 +19,8 @@ OUTPUTS = {
     "logits": tf.constant(LOGITS),
     "probs": tf.constant(softmax(LOGITS), tf.float32),
     "embedding": tf.constant(LOGITS),
+    # The best crop leads by 0.3, 0 and -0.1.
+    "attention": tf.constant([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.4, 0.3, 0.3]]),
 }
 
 
@@ -41,6 +43,8 @@ def by_hand(name):
             values.append(sum(((k == label) - p[k]) ** 2 for k in range(3)) / 3)
         elif name == "locality_preserving":  # each face is alone in its class
             values.append(entropy)
+        elif name == "region_biased":  # 0.1 less the lead
+            values.append(entropy + [0.0, 0.1, 0.2][len(values)])
         elif name == "squared_hinge":
             signs = [1 if k == label else -1 for k in range(3)]
             values.append(
@@ -124,6 +128,7 @@ def test_gradients_are_finite_for_a_sure_and_wrong_answer():
         logits = tf.Variable([[60.0, -60.0]])
         with tf.GradientTape() as tape:
             outputs = {"logits": logits, "embedding": 1e-30 * logits}
+            outputs["attention"] = tf.fill((1, 6), 1 / 6)
             loss = supervised_loss(name, [3, 4])(tf.constant([1]), outputs)
         assert np.isfinite(tape.gradient(loss, logits)).all(), name
 
