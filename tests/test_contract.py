@@ -198,6 +198,8 @@ def test_mixed_precision_learns_what_float32_learns(any_pair, policy):
         reference.trainable_variables,
         strict=True,
     ):
+        if scheme is SCHEMES["simsiam"] and "bias" in ours.name:
+            continue  # of its gradient the projection's batch statistics cancel most
         moved = np.linalg.norm(theirs.numpy() - begun.numpy())
         error = np.linalg.norm(ours.numpy() - theirs.numpy())
         assert error < 0.15 * moved, ours.name
@@ -249,7 +251,7 @@ def _kept(model):
 def test_a_plug_in_with_zero_weight_changes_nothing(any_scheme):
     scheme = any_scheme
     if scheme in [SCHEMES[name] for name in WITH_BATCH_STATISTICS]:
-        pytest.skip("the plug-in's view moves batch statistics, and dropout's rng")
+        pytest.skip("the plug-in's view moves batch statistics, and dropout's draws")
 
     class Silent(Everything):
         def select(self, weak, rule, scores):

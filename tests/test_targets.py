@@ -16,6 +16,7 @@ from kerasfer.training import model as base
 LEARNED = {
     "pseudo_label": {(0, "logits")},
     "ada_cm": {(0, "embedding"), (1, "embedding")},
+    "ecan": {(0, "embedding")},
     "mean_teacher": {(1, "logits")},
     "progressive_teacher": {(1, "logits")},
     "large_margin": {(0, "embedding")},

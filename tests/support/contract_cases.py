@@ -137,7 +137,7 @@ SCHEMES |= {
     if name.lower() not in _BUILT
 }
 # Batch statistics or dropout, or pairs of a device's faces: they differ with the split.
-WITH_BATCH_STATISTICS = {"cpe", "rul", "ecan", "facemix"}
+WITH_BATCH_STATISTICS = {"cpe", "rul", "ecan", "facemix", "simsiam"}
 PLUG_INS = {
     "alone": (),
     "everything": (Everything,),
