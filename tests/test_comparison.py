@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from support.recipe_runs import run, write_noise
+from support.recipe_runs import TINY, run, write_noise
 
 from kerasfer.experiments.comparison import program
 from kerasfer.experiments.comparison.runs import collected
@@ -82,7 +82,7 @@ def runs(tmp_path_factory):
         "--manifest", write_noise(folder), "--protocol", "balanced:labels=12",
         "--image-size", 16, "--epochs", 2, "--steps-per-epoch", 2, "--seeds", 0, 1,
         "--beside", "supervised", "fixmatch", "hog",
-        "--out", folder / "runs", recipe="margin_mix",
+        "--out", folder / "runs", *TINY, recipe="margin_mix",
     )  # fmt: skip
     assert code == 0, output
     (page,) = (folder / "runs").rglob("comparison.html")

@@ -161,6 +161,9 @@ def _initial_scale(scale):
     return {"initial_scale": scale}
 
 
+_SHIFTS = ("bias", "bias:0", "beta", "beta:0")
+
+
 @pytest.fixture(params=often(EACH_ONCE), ids="-".join)
 def any_pair(request):
     """Every scheme, and every plug-in."""
@@ -198,8 +201,8 @@ def test_mixed_precision_learns_what_float32_learns(any_pair, policy):
         reference.trainable_variables,
         strict=True,
     ):
-        if scheme is SCHEMES["simsiam"] and "bias" in ours.name:
-            continue  # of its gradient the projection's batch statistics cancel most
+        if scheme is SCHEMES["simsiam"] and ours.name.split("/")[-1] in _SHIFTS:
+            continue  # the projection's batch statistics cancel a shift, up to rounding
         moved = np.linalg.norm(theirs.numpy() - begun.numpy())
         error = np.linalg.norm(ours.numpy() - theirs.numpy())
         assert error < 0.15 * moved, ours.name

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
-from support.recipe_runs import run, write_noise
+from support.recipe_runs import TINY, run, write_noise
 
 from kerasfer.experiments.evaluation import scores
 from kerasfer.vision.images import cv2
@@ -122,7 +122,7 @@ def trained(tmp_path_factory):
     code, output = run(
         "--manifest", manifest, "--protocol", "balanced:labels=12", "--image-size", 16,
         "--epochs", 1, "--steps-per-epoch", 2, "--seeds", 0, "--scheme", "supervised",
-        "--no-report", "--out", folder / "runs", recipe="baselines",
+        "--no-report", "--out", folder / "runs", *TINY, recipe="baselines",
     )  # fmt: skip
     assert code == 0, output
     (result,) = folder.rglob("result.json")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from support.recipe_runs import imported, run, write_noise
+from support.recipe_runs import TINY, imported, run, write_noise
 from support.toys import au_classifier, dense_classifier
 
 import kerasfer
@@ -202,6 +202,7 @@ def test_folders_that_are_no_finished_run(tmp_path):
 
 
 TOY = ["--epochs", 2, "--steps-per-epoch", 2, "--batch-size", 8, "--image-size", 16]
+TOY += TINY
 
 
 @pytest.mark.slow

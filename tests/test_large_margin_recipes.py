@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from support.recipe_runs import RECIPES, imported, parsed, run
+from support.recipe_runs import RECIPES, TINY, imported, parsed, run
 
 from kerasfer.action_units import EMOTIONET
 from kerasfer.experiments import margin, tasks
@@ -15,7 +15,7 @@ from kerasfer.experiments.figures import toy_clusters
 from kerasfer.vision.images import read_image
 
 QUICK = ["--epochs", 3, "--steps-per-epoch", 2, "--batch-size", 4, "--image-size", 16]
-QUICK += ["--no-report"]
+QUICK += ["--no-report", *TINY]
 LOSSES = ["large_margin", "center", "island"]
 
 

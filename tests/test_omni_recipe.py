@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 import pytest
-from support.recipe_runs import RECIPES, imported, parsed, run
+from support.recipe_runs import RECIPES, TINY, imported, parsed, run
 from support.toys import random_faces
 
 import kerasfer
@@ -19,7 +19,7 @@ from kerasfer.omni.distillation import load_images
 from kerasfer.vision.images import cv2, read_image
 
 FLAGS = ["--rendered-faces", 300, "--protocol", "balanced:labels=16", "--epochs", 2]
-FLAGS += ["--no-report"]
+FLAGS += ["--no-report", *TINY]
 FLAGS += ["--batch-size", 8, "--image-size", 16, "--distill-epochs", 6]
 FLAGS += ["--distill-steps-per-epoch", 1, "--distill-batch", 8]
 

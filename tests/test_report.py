@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.html_page import Page
-from support.recipe_runs import run, write_noise
+from support.recipe_runs import TINY, run, write_noise
 from support.toys import dense_classifier, random_faces
 
 from kerasfer.callbacks import TensorBoardPictures
@@ -19,7 +19,7 @@ from kerasfer.schemes import Supervised
 
 FLAGS = [
     "--protocol", "balanced:labels=12", "--image-size", 16, "--batch-size", 6,
-    "--epochs", 3, "--steps-per-epoch", 2, "--scheme", "fixmatch",
+    "--epochs", 3, "--steps-per-epoch", 2, "--scheme", "fixmatch", *TINY,
 ]  # fmt: skip
 
 

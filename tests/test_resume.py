@@ -10,12 +10,12 @@ import time
 
 import pytest
 import yaml
-from support.recipe_runs import RECIPES, run, write_noise
+from support.recipe_runs import RECIPES, TINY, run, write_noise
 from support.resumed_runs import assert_same_run, folder_of
 
 QUICK = [
     "--protocol", "balanced:labels=12", "--image-size", 16, "--batch-size", 6,
-    "--epochs", 6, "--steps-per-epoch", 2, "--seeds", 0,
+    "--epochs", 6, "--steps-per-epoch", 2, "--seeds", 0, *TINY,
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.html_page import Page
-from support.recipe_runs import RECIPES, run, write_noise
+from support.recipe_runs import RECIPES, TINY, run, write_noise
 from support.rotation import of_this_commit
 
 from kerasfer.experiments.study import file as study_file
@@ -30,6 +30,7 @@ flags:
   batch_size: 4
   image_size: 16
   dropout: 0.0
+  backbone: TINY_BACKBONE
   last_epochs: 2
   selections: [last, mean_last, best_test]
 settings:
@@ -38,7 +39,7 @@ methods:
   plain: {scheme: supervised, published: {few labels: 80.5±1.5 / 70}}
   FixMatch: {scheme: fixmatch}
 differs: ["the faces are noise"]
-"""
+""".replace("TINY_BACKBONE", TINY[1])
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,16 @@
 import numpy as np
 
 from kerasfer.data import from_arrays, protocols
+from support.recipe_runs import TINY_BACKBONE
 
-QUICK = """
+QUICK = f"""
 seeds: [0, 1]
 protocol: balanced:labels=12
 epochs: 2
 steps_per_epoch: 2
 batch_size: 4
 image_size: 16
+backbone: {TINY_BACKBONE}
 beside: [supervised]
 """
 

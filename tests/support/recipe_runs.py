@@ -13,6 +13,9 @@ from kerasfer.vision.images import cv2
 from support.toys import random_faces
 
 RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
+# For runs whose network does not matter: half the seconds of one with `compact`.
+TINY_BACKBONE = f"{pathlib.Path(__file__).with_name('tiny_backbone.py')}:tiny"
+TINY = ["--backbone", TINY_BACKBONE]
 
 
 # Processes are forks of a server that has imported TensorFlow and computed nothing:
