@@ -2,33 +2,51 @@
 PYTHON ?= python3
 VENV := .venv
 ADDONS := .venv-addons
+STEP := tests/step.sh
+PYTEST := $(VENV)/bin/python -m pytest -n 3 --dist worksteal
+COVERED := 85
 # TensorFlow 2.15 runs on Python 3.10 and 3.11 only.
 PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' \
 	2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-all test-addons mutants lint audit docs bench clean
+.PHONY: demo test test-all test-addons unit contract recipes kills lint types
+.PHONY: coverage mutants audit docs bench clean
 
 # The main job: a few labelled and many unlabelled rendered faces, no download.
 demo: $(VENV)/run
 	$(VENV)/bin/python recipes/margin_mix.py
 
-test: $(VENV)/test lint
-	$(VENV)/bin/python -m pytest -n 3 --dist worksteal
+test: lint types
+	$(PYTEST)
 
-test-all: $(VENV)/test lint
-	$(VENV)/bin/python -m pytest -n 3 --dist worksteal -m "" --durations 15
-	$(MAKE) docs
-	$(MAKE) test-addons
+# Every step names itself and its seconds; `make STEP` repeats one.
+test-all:
+	$(STEP) start
+	$(STEP) install $(MAKE) $(VENV)/test
+	for step in lint types unit contract recipes kills docs; do \
+		$(STEP) $$step $(MAKE) $$step || exit 1; done
+	$(STEP) install-addons $(MAKE) $(ADDONS)/test
+	$(STEP) addons $(MAKE) test-addons
+	$(STEP) summary
+
+unit contract recipes kills: $(VENV)/test
+	$(PYTEST) -m $@ --durations 10
 
 test-addons: $(ADDONS)/test
-	$(ADDONS)/bin/python -m pytest -n 3 --dist worksteal --durations 15
+	$(ADDONS)/bin/python -m pytest -n 3 --dist worksteal --durations 10
 
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
 	$(VENV)/bin/bandit --quiet --recursive --severity-level medium kerasfer
+
+types: $(VENV)/test
+	$(VENV)/bin/mypy
+
+# Lines and branches that the fast tests of this process see; recipes run in others.
+coverage: $(VENV)/test
+	$(PYTEST) --cov=kerasfer --cov-branch --cov-report=term --cov-fail-under=$(COVERED)
 
 # Deliberate faults, each of which a test must notice; 15 minutes.
 mutants: $(VENV)/test

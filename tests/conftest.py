@@ -14,6 +14,7 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
+from support import recipe_runs  # noqa: E402
 from support.quick_recipes import QUICK  # noqa: E402
 from support.recipe_runs import write_noise  # noqa: E402
 
@@ -47,8 +48,23 @@ def manifest(tmp_path_factory):
     return manifest
 
 
+KILLS = {"test_kills", "test_resume", "test_termination", "test_workers"}
+CONTRACT = {"test_contract", "test_export", "test_replicas", "test_targets"}
+
+
 def pytest_collection_modifyitems(items):
-    """An address in a name differs in each parallel worker, and they then give up."""
+    """The step of `make test-all` that each test is of; and names must not differ
+    between parallel workers, which then give up."""
     for item in items:
         if " at 0x" in item.name:
             raise pytest.UsageError(f"{item.nodeid}: give its parameters `ids`.")
+        item.add_marker(step_of(item.module))
+
+
+def step_of(module):
+    if module.__name__ in KILLS:
+        return "kills"
+    if module.__name__ in CONTRACT:
+        return "contract"
+    runs_recipes = getattr(module, "run", None) is recipe_runs.run
+    return "recipes" if runs_recipes else "unit"

@@ -40,7 +40,8 @@ def test_table_and_folder(finished):
                 "config.yaml", "env.json", "split.csv", "metrics.csv", "result.json",
                 "best.weights.h5", "last.weights.h5", "predictions_test.csv",
                 "predictions_validation.csv", "classifier.keras", "samples.npz",
-                "report.html", "shown_faces.csv", "shown_faces", "embedding.csv", "own_parts",
+                "report.html", "shown_faces.csv", "shown_faces", "embedding.csv",
+                "own_parts",
             }  # fmt: skip
             if method != "supervised":
                 expected |= {"pseudo_labels.csv", "confidences.csv"}
