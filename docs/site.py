@@ -7,15 +7,19 @@ those links become links within the site.
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 
+import pandas as pd
+import yaml
 from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).parent.parent
 OF_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-ONE_FILE = ("classifiers", "action_units", "schedules")
+ONE_FILE = ("action_units", "schedules")
 PACKAGES = (
+    "classifiers",
     "schemes",
     "plug_ins",
     "training",
@@ -41,7 +45,9 @@ def on_files(files, config):
     _add(files, config, "index.md", (ROOT / "README.md").read_text())
     for notebook in sorted((ROOT / "recipes/notebooks").glob("*.ipynb")):
         _add(files, config, f"notebooks/{notebook.name}", notebook.read_text())
-    _add(files, config, "reference/classifiers.md", _reference_of_files(ONE_FILE))
+    for name, page in _methods():
+        _add(files, config, f"methods/{name}.md", page)
+    _add(files, config, "reference/helpers.md", _reference_of_files(ONE_FILE))
     for package in PACKAGES:
         page = _reference_of_package(package)
         _add(files, config, f"reference/{package}.md", page)
@@ -67,6 +73,38 @@ def _add(files, config, uri, content):
     if files.get_file_from_path(uri):
         files.remove(files.get_file_from_path(uri))
     files.append(File.generated(config, uri, content=content))
+
+
+def _methods():
+    """(name of the file, page) of each entry of methods.yaml."""
+    tables = runpy.run_path(str(ROOT / "tests/benchmarks/real_faces.py"))
+    rows = pd.read_csv(ROOT / "docs/measured/real_faces.csv")
+    for method in yaml.safe_load((ROOT / "docs/methods.yaml").read_text()):
+        name = re.sub("[^a-z]+", "_", method["name"].lower())
+        yield name, _method(method, rows, tables)
+
+
+def _method(method, rows, tables):
+    parts = [
+        f"# {method['name']}",
+        f"*{method['paper']}*",
+        f"**When to use it.** {method['when']}",
+        f"```sh\nkerasfer train {method['train']}\n```",
+        "## What it gained here",
+    ]
+    own = rows[rows["method"].isin([method.get("measured"), "supervised"])]
+    measured = own[own["method"] != "supervised"]["setting"].drop_duplicates()
+    for setting in measured:
+        if method["name"] != "Supervised":
+            parts += [f"FER2013 with FER+ labels, {setting}, weights of the last epoch:"]
+            parts += [tables["table"](own, setting, tables["_BY_LAST"])]
+    if not len(measured):
+        text = "It was not measured on real faces."
+        if method["name"] == "Supervised":
+            text = "It is the row that all others are compared with."
+        parts += [f"{text} See [measured](../measured/README.md)."]
+    parts += ["## Equations, defaults, deviations", f"::: kerasfer.{method['class']}"]
+    return "\n\n".join(parts) + "\n"
 
 
 def _reference_of_files(names):
