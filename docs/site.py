@@ -96,7 +96,7 @@ def _method(method, rows, tables):
     measured = own[own["method"] != "supervised"]["setting"].drop_duplicates()
     for setting in measured:
         if method["name"] != "Supervised":
-            parts += [f"FER2013 with FER+ labels, {setting}, weights of the last epoch:"]
+            parts += [f"FER2013 with FER+ labels, {setting}, by the last epoch:"]
             two = {k: v for k, v in tables["_BY_LAST"].items() if k[1] != "macro_f1"}
             parts += [tables["table"](own, setting, two)]
     if not len(measured):
