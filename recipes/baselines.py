@@ -68,8 +68,8 @@ class Config:
     unlabeled_weight: float | None = None
     """lambda_u, of schemes that have one; None is each one's own."""
     momentum: float = 0.99
-    """Of the states of FreeMatch and SoftMatch; the papers' 0.999 is for 10,000 steps
-    and more."""
+    """Of the states of FreeMatch, SoftMatch and ECAN; the papers' 0.999 is for 10,000
+    steps and more."""
     tsa: Literal["linear", "exp", "log"] | None = None
     """Training signal annealing of UDA."""
     energy_cutoff: float | None = None
@@ -119,6 +119,7 @@ def build_model(config, method, split):
         config.network, shape, num_classes, unit_embedding=unit
     )
     options = expression_options(config, split)
+    require_shuffled(config, name)
     weight = config.unlabeled_weight
     if weight is not None and "unlabeled" in scheme_class(name).loss_weights:
         options["loss_weights"] = {"unlabeled": weight}
@@ -141,6 +142,16 @@ def build_model(config, method, split):
         "unlabeled_factor": 1.0,  # lambda_u is the same with and without ReMoP
     }
     return build_scheme(name, classifier, of_scheme, of_plug_ins, **options)
+
+
+def require_shuffled(config, name):
+    """Raises a ValueError for schemes whose batches must be draws of the whole set."""
+    if config.faces.sampler != "shuffled" and scheme_class(name).draws_of_the_set:
+        raise ValueError(
+            f"--sampler balanced: {name} compares the labelled faces of a batch with "
+            "unlabelled ones, and corrects their shares of classes itself. Leave the "
+            "sampler shuffled."
+        )
 
 
 def search_space(hp, config):

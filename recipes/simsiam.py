@@ -3,20 +3,21 @@ r"""A backbone from faces without labels, to start any other recipe from.
     python recipes/simsiam.py                             (rendered faces, no download)
     python recipes/simsiam.py --manifest FACES.csv --protocol balanced:labels=560
     python recipes/baselines.py --manifest FACES.csv --protocol balanced:labels=560 \
-        --scheme fixmatch --backbone-weights runs/simsiam/.../backbone.weights.h5
+        --scheme fixmatch --normalization per_plane \
+        --backbone-weights runs/simsiam/.../backbone.weights.h5
 
 Chen and He, "Exploring Simple Siamese Representation Learning". The accuracies of a run
 are those of a linear probe on the embedding. The last epoch's backbone is kept, with
 its averaged weights, as `backbone.weights.h5`. The protocol's unlabelled faces are what
-it learns from: give the same protocol and seed to both commands, so that no face of the
-test part is among them.
+it learns from: give the same protocol and the same one seed to both commands, with
+folds also the same one fold, so that no face of the test part is among them.
 """
 
 import dataclasses
 
 import kerasfer
 from kerasfer.experiments.data import Faces
-from kerasfer.experiments.network import Network, build_backbone, build_classifier
+from kerasfer.experiments.network import Network, build_classifier
 from kerasfer.experiments.output import Output
 from kerasfer.experiments.recipe import Recipe
 from kerasfer.experiments.training import Training, frame_options
@@ -58,12 +59,14 @@ def build_model(config, method, split):
 
 
 def save_backbone(config, model, path):
-    backbone = build_backbone(config.network, config.faces.image_shape)
-    trained = model.inference_classifier.get_layer(backbone.name)
-    backbone.set_weights(trained.get_weights())
+    import keras
+
+    layers = model.inference_classifier.layers
+    (backbone,) = [layer for layer in layers if isinstance(layer, keras.Model)]
     with atomic_write(path) as temporary:
         backbone.save_weights(temporary)
-    print(f"Backbone: {path}")
+    pixels = config.network.pixels
+    print(f"Start others from it: --backbone-weights {path} --normalization {pixels}")
 
 
 def search_space(hp, config):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from support.toys import as_images, logits_classifier, random_faces, softmax
 
+import kerasfer
 from kerasfer.data import training_dataset
 from kerasfer.schemes import DeFixMatch
 
@@ -56,6 +57,18 @@ def test_on_the_same_faces_the_braces_cancel():
         loss = model.scheme_step(batch, tf.constant(LABELS, tf.int32)).losses
     assert float(loss["unlabeled"]) == 0
     assert not np.any(tape.gradient(loss["unlabeled"], strong))
+
+
+def test_both_guesses_are_made_in_the_same_mode():
+    """In inference mode, where the weak views are: dropout would else make two."""
+    classifier = kerasfer.build_classifier("compact", (16, 16, 3), 3, dropout=0.9)
+    model = DeFixMatch(classifier, threshold=0.0, weak_training=False)
+    seen = []
+    object.__setattr__(model, "forward_weak", lambda x: seen.append(x) or classifier(x))
+    faces = random_faces(4, side=16)
+    views = dict.fromkeys(("image", "image_strong", "weak", "strong"), faces.images)
+    model.scheme_step(views, tf.constant(faces.labels, tf.int32))
+    assert len(seen) == 2
 
 
 def test_guesses_are_constants():

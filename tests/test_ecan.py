@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.quick_recipes import split_of
+from support.recipe_runs import imported, parsed
 from support.toys import as_images, logits_classifier, softmax
 
 from kerasfer.losses import gaussian_kernel, mean_discrepancy
@@ -109,6 +111,14 @@ def test_other_shares_of_the_same_classes_are_no_discrepancy():
     assert float(model.scheme_step(batch, labels).losses["marginal"]) < 1e-5
     plain = ECAN(logits_classifier(), [2, 2, 2], momentum=1.0)  # alpha stays 1
     assert float(plain.scheme_step(batch, labels).losses["marginal"]) > 0.01
+
+
+def test_a_balanced_sampler_would_correct_the_shares_twice():
+    for scheme in ("ecan", "defixmatch"):
+        recipe = imported("baselines")
+        config = parsed(recipe, "--scheme", scheme, "--sampler", "balanced")
+        with pytest.raises(ValueError, match="corrects their shares of classes itself"):
+            recipe.build_model(config, scheme, split_of())
 
 
 def test_descent_brings_the_sets_together():

@@ -69,5 +69,9 @@ def test_boxes_apart_touching_and_without_area():
 def test_numbers_out_of_range():
     with pytest.raises(ValueError, match="overlap"):
         FaceMix(logits_classifier(), overlap=1.1)
-    with pytest.raises(ValueError, match="smoothing"):
-        FaceMix(logits_classifier(), smoothing=-0.1)
+    for smoothing in (-0.1, 1.0):
+        with pytest.raises(ValueError, match="smoothing"):
+            FaceMix(logits_classifier(), smoothing=smoothing)
+    column = FaceMix(logits_classifier(), overlap=lambda batch: tf.ones((5, 1)))
+    with pytest.raises(ValueError, match="one number a face"):
+        losses_of(column)

@@ -7,6 +7,8 @@ import tensorflow as tf
 from support.toys import random_faces, softmax
 
 import kerasfer
+from kerasfer.deploy.export import Description
+from kerasfer.deploy.export.formats import write
 from kerasfer.layers import PatchGates, RegionAttention, Regions
 from kerasfer.layers.regions import FIXED_REGIONS
 from kerasfer.losses import cross_entropy, region_biased, region_biased_loss
@@ -155,9 +157,43 @@ def test_points_that_are_none():
 def test_without_the_whole_face_there_is_a_gate_less():
     build = kerasfer.build_patch_classifier
     image = np.zeros((1, 16, 16, 3), np.uint8)
-    assert build("compact", (16, 16, 3), 3)(image)["attention"].shape == (1, 25)
+    assert build("compact", (16, 16, 3), 3)(image)["gates"].shape == (1, 25)
     local = build("compact", (16, 16, 3), 3, whole_face=False)
-    assert local(image)["attention"].shape == (1, 24)
+    assert local(image)["gates"].shape == (1, 24)
+
+
+def test_schemes_with_heads_of_their_own_refuse_patches():
+    """They would rebuild pooling and head from the map, without the patches."""
+    classifier = kerasfer.build_patch_classifier("compact", (16, 16, 3), 3)
+    for build in (
+        kerasfer.schemes.RUL,
+        lambda c: kerasfer.schemes.MEK(c, [1, 1, 1]),
+        lambda c: kerasfer.schemes.CPE(c, [1, 1, 1]),
+    ):
+        with pytest.raises(ValueError, match="--head pooled"):
+            build(classifier)
+
+
+def test_the_region_biased_loss_is_for_regions():
+    classifier = kerasfer.build_patch_classifier("compact", (16, 16, 3), 3)
+    outputs = classifier(np.zeros((2, 16, 16, 3), np.uint8))
+    with pytest.raises(ValueError, match="--head regions"):
+        region_biased(tf.constant([0, 1]), outputs)
+
+
+@pytest.mark.parametrize(
+    "regions", [[(0, 0, 1, 1)], [(0, 0, 0.5, 1), (0, 0, 1, 1)], []]
+)
+def test_the_whole_face_comes_first(regions):
+    with pytest.raises(ValueError, match="must begin with the whole face"):
+        kerasfer.build_region_classifier("compact", (16, 16, 3), 3, regions=regions)
+
+
+def test_a_region_of_no_pixel():
+    with pytest.raises(ValueError, match="has no pixel of images of 8 x 8"):
+        Regions([(0, 0, 0.01, 1)])(np.zeros((1, 8, 8, 3), np.float32))
+    with pytest.raises(ValueError, match="at least one region"):
+        Regions([])
 
 
 # --- both, as classifiers -------------------------------------------------------------
@@ -185,6 +221,38 @@ def test_they_train_in_a_scheme_and_are_saved(build, tmp_path):
     expected = model.inference_classifier(images)
     for name, value in loaded(images).items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_a_weight_penalty_is_of_all_kernels(build):
+    """1/2 for each squared number, of the backbone, the head and the last layer."""
+    classifier = build(
+        "compact", (16, 16, 3), 3, weight_penalty=keras.regularizers.L2(0.5)
+    )
+    variables = classifier.trainable_weights
+    kernels = [w for w in variables if _is_kernel(w.name, len(w.shape))]
+    expected = sum(0.5 * np.sum(np.square(w.numpy())) for w in kernels)
+    np.testing.assert_allclose(sum(map(float, classifier.losses)), expected, rtol=1e-4)
+
+
+def _is_kernel(name, rank):
+    name = name.split("/")[-1].split(":")[0]
+    return name in ("kernel", "gate_kernel", "gate") and rank > 1
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("form", ["onnx", "litert", "saved_model", "keras"])
+def test_they_are_exported(build, form, tmp_path):
+    if form == "onnx":
+        pytest.importorskip("tf2onnx")
+    faces = random_faces(8, side=16)
+    classifier = build("compact", (16, 16, 3), 3)
+    names = ("anger", "fear", "neutral")
+    path = write(
+        form, classifier, Description("expressions", names, (16, 16, 3)), tmp_path
+    )
+    found = kerasfer.load(path)(list(faces.images)).probs
+    np.testing.assert_allclose(found, classifier(faces.images)["probs"], atol=1e-4)
 
 
 @pytest.mark.parametrize("build", BUILDERS)

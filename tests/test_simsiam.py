@@ -1,15 +1,17 @@
 """SimSiam: its equation, no label in the backbone, a backbone that starts others."""
 
-import json
+import hashlib
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from support.recipe_runs import run, write_noise
 from support.toys import dense_classifier, random_faces
 
 import kerasfer
+from kerasfer.plug_ins import ABC, ReMoP
 from kerasfer.schemes import SimSiam
 from kerasfer.schemes.simsiam import negative_cosine
 
@@ -80,9 +82,24 @@ def test_the_projection_is_a_constant():
     assert tape.gradient(loss, z) is None
 
 
-def test_a_width_that_is_none():
-    with pytest.raises(ValueError, match="width"):
-        SimSiam(dense_classifier(), width=2)
+def test_no_label_reaches_the_backbone_by_another_loss_or_plug_in():
+    classifier = kerasfer.build_classifier("compact", (16, 16, 3), 3)
+    model = SimSiam(classifier, width=8, supervised_loss="locality_preserving")
+    with tf.GradientTape() as tape:
+        loss = model.scheme_step(batch_of(FACES), LABELS).losses["supervised"]
+    backbone = model.classifier.get_layer("compact").trainable_variables
+    assert all(g is None for g in tape.gradient(loss, backbone))
+    for plug_in in (ReMoP(3), ABC([2, 2, 2])):
+        with pytest.raises(ValueError, match="does not fit SimSiam"):
+            SimSiam(classifier, width=8, plug_ins=(plug_in,))
+
+
+def test_what_it_cannot_be_built_from():
+    for width in (2, 6):
+        with pytest.raises(ValueError, match="a multiple of 4"):
+            SimSiam(kerasfer.build_classifier("compact", (16, 16, 3), 3), width=width)
+    with pytest.raises(ValueError, match="dense layer `logits`"):
+        SimSiam(dense_classifier())
 
 
 QUICK = ["--protocol", "balanced:labels=12", "--epochs", 1, "--steps-per-epoch", 2]
@@ -96,21 +113,25 @@ def test_a_run_s_backbone_starts_another(tmp_path):
     code, output = run(*common, "--width", 16, recipe="simsiam")
     assert code == 0, output
     (weights,) = tmp_path.glob("runs/simsiam/*/seed0/simsiam/backbone.weights.h5")
+    assert f"--backbone-weights {weights} --normalization per_plane" in output
     options = ["--scheme", "supervised", "--backbone-weights", weights]
+    code, output = run(*common, *options, recipe="baselines")
+    assert code == 1 and "does not say what pixels its network saw" in output
+    options += ["--normalization", "per_plane"]
     # A rate of nearly 0: the end is the start.
     options += ["--learning-rate", 1e-12, "--weight-decay", 0]
     code, output = run(*common, *options, recipe="baselines")
     assert code == 0, output
     (result,) = tmp_path.glob("runs/baselines/*/seed0/supervised/result.json")
-    assert json.loads(result.read_text())["accuracy"] >= 0
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    config = yaml.safe_load((result.parent / "config.yaml").read_text())
+    assert config["backbone_digest"] == digest
     expected = kerasfer.backbones.compact((16, 16, 3))
     expected.load_weights(weights)
     trained = keras.models.load_model(result.parent / "classifier.keras")
     kernel = trained.get_layer("compact").trainable_variables[0]
     np.testing.assert_allclose(kernel, expected.trainable_variables[0], atol=1e-6)
     options += ["--backbone", "resnet18", "--out", tmp_path / "others"]
-    code, output = run(*common, *options, recipe="baselines")
-    assert code == 1 and "Say what pixels it saw" in output
-    options += ["--normalization", "per_plane", "--image-size", 32]
+    options += ["--image-size", 32]
     code, output = run(*common, *options, recipe="baselines")
     assert code == 1 and "could not be loaded into" in output

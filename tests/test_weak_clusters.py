@@ -85,6 +85,10 @@ def test_the_majority_of_a_cluster_corrects_labels():
     assert (again == truth).mean() > 0.95
 
 
+def test_points_that_coincide_make_fewer_clusters():
+    assert relabel(np.zeros((4, 1)), [0, 1, 1, 1], clusters=3).tolist() == [1] * 4
+
+
 def test_what_it_refuses():
     features, labels, _ = faces(5)
     with pytest.raises(ValueError, match="a label of each"):

@@ -28,8 +28,8 @@ class Backbone:
         build: (height, width, channels) -> functional `keras.Model`.
         normalization: of the pixels, see `kerasfer.layers.ImageNormalization`.
         least_side: in pixels.
-        weights: what `kerasfer train --backbone-weights` can load into it: "pytorch",
-            "dlib", "keras" or "".
+        weights: whose `kerasfer train --backbone-weights` can load into it, beside a
+            .weights.h5 file: "pytorch", "dlib", "keras" or "".
     """
 
     build: Callable[..., Any]

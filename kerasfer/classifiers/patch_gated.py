@@ -38,8 +38,9 @@ def build_patch_classifier(
 
     with patches around `points`, see `kerasfer.layers.PatchGates`, and psi_0 of the
     whole map, which pACNN (`whole_face=False`) does without. A classifier as of
-    `build_classifier`, with one output more: "attention", float32 (batch, P + 1), the
-    gates, the whole face's last.
+    `build_classifier`, with one output more: "gates", float32 (batch, P + 1), the
+    whole face's last. Schemes with heads of their own on a map (RUL, MEK, CPE) refuse
+    it.
 
     *This is a reconstruction*: of the paper the abstract is at hand, widths (64, 512,
     1,024) and the 24 points are those of another's program, in which all patches share
@@ -62,7 +63,7 @@ def build_patch_classifier(
         ValueError: as `build_classifier`, or a backbone that gives a vector.
 
     >>> classifier = build_patch_classifier("compact", (48, 48, 3), num_classes=8)
-    >>> classifier(tf.zeros((2, 48, 48, 3)))["attention"].shape
+    >>> classifier(tf.zeros((2, 48, 48, 3)))["gates"].shape
     TensorShape([2, 25])
     """
     images, x = normalized_images(input_shape, normalization)
@@ -76,21 +77,28 @@ def build_patch_classifier(
             f"width, channels). Received: shape={x.shape}."
         )
     layers = keras.layers
-    x = layers.Activation("linear", name="feature_map")(x)
-    features, attention = PatchGates(points, name="patch_gates")(x)
+    # Not `feature_map`: schemes with heads of their own on that would drop the patches.
+    x = layers.Activation("linear", name="patched_map")(x)
+    features, gates = PatchGates(
+        points, kernel_regularizer=weight_penalty, name="patch_gates"
+    )(x)
     if whole_face:
         mean = layers.GlobalAveragePooling2D(dtype="float32", name="pooling")(x)
-        whole = layers.Dense(_WIDTHS[0], "relu", dtype="float32", name="whole_face")
-        gate = layers.Dense(1, "sigmoid", dtype="float32", name="whole_face_gate")(mean)
+        options = {"kernel_regularizer": weight_penalty, "dtype": "float32"}
+        whole = layers.Dense(_WIDTHS[0], "relu", name="whole_face", **options)
+        gate = layers.Dense(1, "sigmoid", name="whole_face_gate", **options)(mean)
         features = layers.Concatenate(dtype="float32", name="patches_and_face")(
             [features, layers.Multiply(dtype="float32")([whole(mean), gate])]
         )
-        attention = layers.Concatenate(dtype="float32", name="gates")([attention, gate])
-    x = layers.Dense(_WIDTHS[1], "relu", dtype="float32", name="joined")(features)
+        gates = layers.Concatenate(dtype="float32", name="gates")([gates, gate])
+    x = layers.Dense(
+        _WIDTHS[1], "relu", kernel_regularizer=weight_penalty, dtype="float32",
+        name="joined",
+    )(features)  # fmt: skip
     outputs = classified(
         x, num_classes, dropout, activation, unit_embedding, weight_penalty
     )
-    outputs["attention"] = attention
+    outputs["gates"] = gates
     classifier = keras.Model(images, outputs, name="patch_classifier")
     if is_given(backbone):
         copy_of(classifier)  # what a scheme will do; fails here, beside the backbone

@@ -41,12 +41,12 @@ def build_classifier(
 
     Args:
         backbone: a name in `kerasfer.backbones.BACKBONES` ("compact",
-            "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "base_dcnn", "vgg16",
-            "dlib_resnet"); "keras:" and a name in `keras.applications`; a function of
-            `input_shape` that builds a Keras model; or such a model, from normalised
-            images to a feature map (batch, h, w, width) or to pooled features (batch,
-            width), also of a class of its own, where Keras can copy that
-            (`get_config`).
+            "wide_resnet_28_2", "resnet18", "resnet34", "alexnet", "base_dcnn",
+            "inception", "vgg16", "dlib_resnet"); "keras:" and a name in
+            `keras.applications`; a function of `input_shape` that builds a Keras model;
+            or such a model, from normalised images to a feature map (batch, h, w,
+            width) or to pooled features (batch, width), also of a class of its own,
+            where Keras can copy that (`get_config`).
         input_shape: (height, width, channels), channels 1 or 3.
         num_classes: expressions, or action units with `activation="sigmoid"`.
         normalization: "unit", "imagenet", "caffe", "vgg_face", "dlib", "per_plane" or

@@ -54,12 +54,18 @@ def build_region_classifier(
         a functional `keras.Model`; the embedding has twice the backbone's width.
 
     Raises:
-        ValueError: as `build_classifier`, and a region that is none.
+        ValueError: as `build_classifier`, a region that is none, or a first one that is
+            not the whole face.
 
     >>> classifier = build_region_classifier("compact", (48, 48, 3), num_classes=8)
     >>> classifier(tf.zeros((2, 48, 48, 3)))["attention"].shape
     TensorShape([2, 6])
     """
+    if len(regions) < 2 or tuple(regions[0]) != (0, 0, 1, 1):
+        raise ValueError(
+            "`regions` must begin with the whole face, (0, 0, 1, 1), which its loss "
+            f"compares with the others. Received: {regions}."
+        )
     images, x = normalized_images(input_shape, normalization)
     network = prepared_backbone(
         backbone, input_shape, normalization, weight_penalty, synchronized_batch_norm
@@ -67,7 +73,9 @@ def build_region_classifier(
     x = features_of(network, Regions(regions, name="regions")(x))
     if len(x.shape) == 4:
         x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
-    attend = RegionAttention(len(regions), normalized, name="region_attention")
+    attend = RegionAttention(
+        len(regions), normalized, weight_penalty, name="region_attention"
+    )
     x, attention = attend(x)
     outputs = classified(
         x, num_classes, dropout, activation, unit_embedding, weight_penalty

@@ -100,9 +100,9 @@ def relabel(
     """
     labels = np.asarray(labels)
     found = KMeans(clusters, n_init=10, random_state=seed).fit_predict(points)
-    majority = np.array(
-        [np.bincount(labels[found == k]).argmax() for k in range(clusters)]
-    )
+    majority = np.zeros(clusters, np.int64)
+    for k in np.unique(found):  # fewer, where points coincide
+        majority[k] = np.bincount(labels[found == k]).argmax()
     return majority[found]
 
 

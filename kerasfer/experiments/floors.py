@@ -6,6 +6,7 @@ on the embeddings of the backbone as its weights come, frozen. The last two see 
 labelled faces of the split alone, and choose their C on its validation faces.
 """
 
+import dataclasses
 import functools
 import json
 import time
@@ -191,8 +192,10 @@ def _embedding(config, seed, split):
 
     set_precision(config.training)
     keras.utils.set_random_seed(seed)
+    # Other heads are drawn at random: the probe is on the backbone.
+    network = dataclasses.replace(config.network, head="pooled")
     classifier = build_classifier(
-        config.network, config.faces.image_shape, split.labeled.num_classes
+        network, config.faces.image_shape, split.labeled.num_classes
     )
     embed = tf.function(
         lambda images: classifier(images, training=False)["embedding"],

@@ -1,6 +1,7 @@
 """Which network: flags, and the classifier that they ask for."""
 
 import dataclasses
+import hashlib
 import pathlib
 from typing import Literal
 
@@ -43,8 +44,8 @@ class Network:
     backbone_weights: pathlib.Path | None = None
     """PyTorch checkpoint for a ResNet or VGG-16, e.g. resnet18_msceleb.pth; for
     dlib_resnet "dlib" (requirements-faces.txt), or the path of its .dat file; for one
-    of Keras "imagenet", which downloads; for any but your own the path of a .weights.h5
-    file, of Keras or of recipes/simsiam.py."""
+    of Keras "imagenet", which downloads; for any the path of a .weights.h5 file, of
+    Keras or of recipes/simsiam.py."""
     normalization: NORMALIZATIONS | None = None
     """Of the pixels; None is what the weights of the backbone expect, per_plane where
     it is trained from scratch."""
@@ -83,7 +84,9 @@ class Network:
                 f"path/to/file.py:NAME. Received: {self.backbone}."
             )
         path = self.backbone_weights
-        if path and not (of_keras or self.backbone in _LOADABLE or _is_saved(path)):
+        if path and not (
+            of_keras or self.backbone in _LOADABLE or self.has_saved_weights
+        ):
             raise ValueError(
                 f"--backbone-weights needs --backbone {', '.join(_LOADABLE)}, or "
                 f"keras:NAME, or a .weights.h5 file. Received: --backbone "
@@ -91,25 +94,40 @@ class Network:
             )
 
     @property
+    def has_saved_weights(self):
+        """Whether `backbone_weights` is a file of Keras' own kind, which fits the
+        backbone that saved it."""
+        return str(self.backbone_weights).endswith(".weights.h5")
+
+    @property
     def pixels(self):
         """The normalisation, of the flag or as the backbone expects it."""
         if self.normalization is not None:
             return self.normalization
-        if is_own(self.backbone):
+        if is_own(self.backbone) and not self.has_saved_weights:
             return "per_plane"
-        expected = kerasfer.backbones.backbone_by_name(self.backbone).normalization
-        either = expected not in ("none", "dlib", "per_plane")
-        saved = self.backbone_weights and _is_saved(self.backbone_weights)
-        if either and saved and not self.backbone.startswith(_OF_KERAS):
+        expected = "per_plane"
+        if not is_own(self.backbone):
+            expected = kerasfer.backbones.backbone_by_name(self.backbone).normalization
+        if expected not in ("none", "dlib") and self.has_saved_weights:
             raise ValueError(
-                f"--backbone-weights: {self.backbone_weights} may be of a network that "
-                "was trained from scratch or from other weights. Say what pixels it "
-                "saw: --normalization per_plane (from scratch) or "
-                f"--normalization {expected}."
+                f"--backbone-weights: {self.backbone_weights} does not say what pixels "
+                "its network saw. Say it by --normalization: for recipes/simsiam.py "
+                "what its run printed (per_plane, where it began from scratch), for "
+                f"weights of Keras {expected}."
             )
         # dlib's layers and what scales inside are for such pixels in any case.
         needed = self.backbone_weights or expected in ("none", "dlib")
         return expected if needed else "per_plane"
+
+
+def backbone_digest(network):
+    """SHA-256 of weights that another run may write anew under the same name; None
+    where there are none, or no file yet."""
+    path = network.backbone_weights
+    if not network.has_saved_weights or not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def build_classifier(network, image_shape, num_classes, **options):
@@ -155,7 +173,7 @@ def build_backbone(network, image_shape):
         )
     if path is None:
         backbone = build(image_shape)
-    elif _is_saved(path):
+    elif network.has_saved_weights:
         backbone = build(image_shape)
         _load_saved(backbone, path)
     elif build.weights == "keras":
@@ -171,11 +189,6 @@ def build_backbone(network, image_shape):
     if network.freeze:
         kerasfer.backbones.freeze(backbone, network.freeze)
     return backbone
-
-
-def _is_saved(path):
-    """Whether a file is of Keras' own kind, which fits the backbone that saved it."""
-    return str(path).endswith(".weights.h5")
 
 
 def _load_saved(backbone, path):

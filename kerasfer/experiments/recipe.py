@@ -13,7 +13,7 @@ from kerasfer.experiments.devices import devices_of, refuse_workers
 from kerasfer.experiments.flags import parse
 from kerasfer.experiments.floors import FLOORS, run_floor
 from kerasfer.experiments.folds import per_fold
-from kerasfer.experiments.network import backbone_builder
+from kerasfer.experiments.network import backbone_builder, backbone_digest
 from kerasfer.experiments.own_parts import (
     hashes_of,
     is_own,
@@ -140,6 +140,8 @@ class Recipe:
             for name, value in settings.items()
             if name not in (*_ELSEWHERE, *self.chooses)
         }
+        if digest := backbone_digest(config.network):
+            flags["backbone_digest"] = digest
         own = hashes_of(self.own_parts(config, method))
         return {**flags, "own_parts": own} if own else flags
 

@@ -40,6 +40,7 @@ class PatchGates(keras.layers.Layer):
         points: (x, y) of each patch, fractions of the side.
         size: side of a patch as a fraction of the map's; 6 cells of 28 in gACNN.
         width: of psi.
+        kernel_regularizer: of Keras, for the three kernels of each patch.
 
     Raises:
         ValueError: a point outside of the face, or `size` not in (0, 1].
@@ -55,6 +56,7 @@ class PatchGates(keras.layers.Layer):
         points: Sequence[Sequence[float]] = FACE_POINTS,
         size: float = 6 / 28,
         width: int = 64,
+        kernel_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -66,6 +68,7 @@ class PatchGates(keras.layers.Layer):
                 f"{self.points}, size={size}."
             )
         self.size, self.width = size, width
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, input_shape: Any) -> None:
         _, height, width, channels = input_shape
@@ -87,7 +90,13 @@ class PatchGates(keras.layers.Layer):
         if initializer == "he_normal_of_each":  # the first axis is of patches
             deviation = (2.0 / shape[1]) ** 0.5
             initializer = keras.initializers.TruncatedNormal(stddev=deviation)
-        return self.add_weight(name=name, shape=shape, initializer=initializer)
+        is_kernel = initializer != "zeros"
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            regularizer=self.kernel_regularizer if is_kernel else None,
+        )
 
     def call(self, maps: Tensor) -> Any:
         maps = tf.cast(maps, tf.float32)
@@ -109,6 +118,8 @@ class PatchGates(keras.layers.Layer):
 
     def get_config(self) -> dict:
         own = {"points": self.points, "size": self.size, "width": self.width}
+        penalty = keras.regularizers.serialize(self.kernel_regularizer)
+        own["kernel_regularizer"] = penalty if self.kernel_regularizer else None
         return {**super().get_config(), **own}
 
 

@@ -42,6 +42,8 @@ class Regions(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.boxes = [tuple(float(edge) for edge in box) for box in boxes]
+        if not self.boxes:
+            raise ValueError("Expected at least one region. Received none.")
         for left, top, right, bottom in self.boxes:
             if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
                 raise ValueError(
@@ -57,6 +59,11 @@ class Regions(keras.layers.Layer):
             rows = slice(round(top * height), round(bottom * height))
             columns = slice(round(left * width), round(right * width))
             crop = images[:, rows, columns]
+            if 0 in crop.shape[1:3]:
+                raise ValueError(
+                    f"The region {(left, top, right, bottom)} has no pixel of images "
+                    f"of {height} x {width}. Make it larger."
+                )
             crops.append(tf.cast(tf.image.resize(crop, (height, width)), images.dtype))
         stacked = tf.stack(crops, 1)
         return tf.reshape(stacked, (-1, height, width, channels))
@@ -84,6 +91,7 @@ class RegionAttention(keras.layers.Layer):
     Args:
         regions: of each image.
         normalized: whether weights of an image sum to 1.
+        kernel_regularizer: of Keras, for q_0 and q_1.
 
     >>> features = tf.ones((6, 4))
     >>> pooled, attention = RegionAttention(regions=3)(features)
@@ -91,11 +99,19 @@ class RegionAttention(keras.layers.Layer):
     (TensorShape([2, 8]), TensorShape([2, 3]))
     """
 
-    def __init__(self, regions: int, normalized: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        regions: int,
+        normalized: bool = True,
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.regions, self.normalized = regions, normalized
-        self.own = keras.layers.Dense(1, dtype="float32", name="self_attention")
-        self.relation = keras.layers.Dense(1, dtype="float32", name="relation")
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        options = {"kernel_regularizer": kernel_regularizer, "dtype": "float32"}
+        self.own = keras.layers.Dense(1, name="self_attention", **options)
+        self.relation = keras.layers.Dense(1, name="relation", **options)
 
     def build(self, input_shape: Any) -> None:
         width = input_shape[-1]
@@ -120,7 +136,12 @@ class RegionAttention(keras.layers.Layer):
         return (None, 2 * input_shape[-1]), (None, self.regions)
 
     def get_config(self) -> dict:
-        own = {"regions": self.regions, "normalized": self.normalized}
+        penalty = keras.regularizers.serialize(self.kernel_regularizer)
+        own = {
+            "regions": self.regions,
+            "normalized": self.normalized,
+            "kernel_regularizer": penalty if self.kernel_regularizer else None,
+        }
         return {**super().get_config(), **own}
 
 

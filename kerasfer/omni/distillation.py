@@ -473,7 +473,7 @@ def _check_dropout(classifier):
 def _fresh(variable, seed):
     """A kernel drawn by Glorot's rule; 0 for a bias, 1 for a scale."""
     shape = tuple(variable.shape)
-    if len(shape) == 1:
+    if len(shape) == 1 or "bias" in variable.name:
         # Keras names the scale of a batch normalisation gamma.
         return tf.ones(shape) if "gamma" in variable.name else tf.zeros(shape)
     receptive = int(np.prod(shape[:-2]))

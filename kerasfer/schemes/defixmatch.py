@@ -35,6 +35,7 @@ class DeFixMatch(SemiSupervisedModel):
     """
 
     views = ("weak", "strong", "image_strong")
+    draws_of_the_set = True
     # No plug-in that selects: the labelled faces' rule would not be the same one.
     offers = (CLASSES,)
     loss_weights = {"supervised": 1.0, "unlabeled": 0.5}
@@ -54,7 +55,11 @@ class DeFixMatch(SemiSupervisedModel):
             "strong": self.forward(batch["strong"]),
         }
         pseudo, unlabeled = self._of_views(outputs["weak"], outputs["strong"])
-        _, of_labeled = self._of_views(outputs["image"], outputs["image_strong"])
+        # The labelled guess is made as the other one, else their means would differ.
+        guess = outputs["image"]
+        if not self.weak_training:
+            guess = self.forward_weak(batch["image"])
+        _, of_labeled = self._of_views(guess, outputs["image_strong"])
         of_labels = [
             self.supervised_loss(labels, outputs[view])
             for view in ("image", "image_strong")

@@ -58,6 +58,7 @@ class ECAN(SemiSupervisedModel):
     """
 
     views = ("weak",)
+    draws_of_the_set = True  # alpha corrects the shares that the labelled set has
     loss_weights = {"supervised": 1.0, "marginal": 0.3, "conditional": 0.01}
 
     def __init__(

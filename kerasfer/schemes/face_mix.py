@@ -57,7 +57,8 @@ class FaceMix(SemiSupervisedModel):
         super().__init__(classifier, **kwargs)
         if not callable(overlap):
             require_within(0, 1, overlap=overlap)
-        require_within(0, 1, smoothing=smoothing)
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"`smoothing` must be in [0, 1). Received: {smoothing}.")
         self.overlap, self.smoothing = overlap, smoothing
 
     def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
@@ -72,6 +73,12 @@ class FaceMix(SemiSupervisedModel):
         of_mixed = self.supervised_loss(_mixed(smooth, weight), outputs["mixed"])
 
         overlap = self.overlap(batch) if callable(self.overlap) else self.overlap
+        overlap = tf.convert_to_tensor(overlap, tf.float32)
+        if overlap.shape.rank > 1:
+            raise ValueError(
+                "`overlap` must give one number a face, (batch,). Received: shape="
+                f"{overlap.shape}."
+            )
         of_faces = self.supervised_loss(one_hot, outputs["image"])
         unmixed = (1.0 - overlap) * (of_faces + tf.reverse(of_faces, [0]))
         losses = {"supervised": batch_mean(of_mixed), "unmixed": batch_mean(unmixed)}

@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 
 from kerasfer.losses import batch_mean
-from kerasfer.training.checks import require_at_least
 from kerasfer.training.model import SemiSupervisedModel
 from kerasfer.training.step import Step
 from kerasfer.types import Classifier, Tensor
@@ -36,16 +35,26 @@ class SimSiam(SemiSupervisedModel):
         width: of the projection, a multiple of 4.
 
     Raises:
-        ValueError: `width` is less than 4.
+        ValueError: `width` is no multiple of 4, or there is no dense layer `logits`.
 
     >>> model = SimSiam(build_classifier("compact", (48, 48, 3), 7))
     """
 
     views = ("strong", "strong_2")
+    # No plug-in that learns from labels: they would reach the backbone.
+    offers = ()
     loss_weights = {"similarity": 1.0, "supervised": 1.0}
 
     def __init__(self, classifier: Classifier, width: int = 512, **kwargs: Any) -> None:
-        require_at_least(4, width=width)
+        if width < 4 or width % 4:
+            raise ValueError(
+                f"`width` must be a multiple of 4, at least 4. Received: {width}."
+            )
+        if not isinstance(_last_layer(classifier), keras.layers.Dense):
+            raise ValueError(
+                "SimSiam trains the dense layer `logits` of one network on its "
+                "embedding. Build the classifier by kerasfer.build_classifier."
+            )
         super().__init__(with_prediction(classifier, width), **kwargs)
 
     def scheme_step(self, batch: dict[str, Tensor], labels: Tensor) -> Step:
@@ -54,14 +63,21 @@ class SimSiam(SemiSupervisedModel):
         first, second = outputs["strong"], outputs["strong_2"]
         similarity = 0.5 * negative_cosine(first["prediction"], second["projection"])
         similarity += 0.5 * negative_cosine(second["prediction"], first["projection"])
-        embedding = tf.stop_gradient(outputs["image"]["embedding"])
-        logits = self.classifier.get_layer("logits")(embedding)
-        of_probe = {**outputs["image"], "logits": logits}
+        fixed = {n: tf.stop_gradient(v) for n, v in outputs["image"].items()}
+        logits = self.classifier.get_layer("logits")(fixed["embedding"])
+        of_probe = {**fixed, "logits": logits}
         losses = {
             "similarity": batch_mean(similarity),
             "supervised": batch_mean(self.supervised_loss(labels, of_probe)),
         }
         return Step(losses, labels, outputs)
+
+
+def _last_layer(classifier):
+    try:
+        return classifier.get_layer("logits")
+    except ValueError:
+        return None
 
 
 def negative_cosine(prediction: Tensor, projection: Tensor) -> Tensor:

@@ -12,6 +12,6 @@ def feature_map_of(classifier):
     except ValueError:
         raise ValueError(
             "The classifier has no layer `feature_map`. Build it by "
-            "kerasfer.build_classifier from a backbone that gives a map (batch, height,"
-            " width, channels)."
+            "kerasfer.build_classifier (--head pooled) from a backbone that gives a "
+            "map (batch, height, width, channels)."
         ) from None

@@ -107,6 +107,8 @@ class SemiSupervisedModel(ReplicatedModel):
     loss_weights: dict[str, float] = {}
     # What plug-ins may need, see `kerasfer.training.fit`.
     offers: tuple[str, ...] = (CLASSES,)
+    # Whether labelled faces must be drawn as they occur, not balanced by class.
+    draws_of_the_set = False
     threshold: Any = None  # of pseudo-labels, in a scheme that has one for all classes
 
     def __init_subclass__(cls, **kwargs):

@@ -11,6 +11,7 @@ from kerasfer.schemes import (
     RUL,
     UDA,
     AdaCM,
+    FaceMix,
     FixMatch,
     FlexMatch,
     LargeMargin,
@@ -120,6 +121,7 @@ SCHEMES = {
     "uda": gently(UDA, threshold=0.3, tsa="linear"),
     "flexmatch": gently(FlexMatch, num_unlabeled=len(UNLABELED), threshold=0.4),
     "cpe": gently(CPE, class_counts=COUNTS, threshold=0.3, cuts=(1, 2)),
+    "facemix": lambda c, **options: FaceMix(c, overlap=0.6, **options),
     "rul": RUL,
     "mek": lambda c, **options: MEK(c, COUNTS, **options),
     # Weights at which the loss does not pass through 0, nor centroids fly apart.
