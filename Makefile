@@ -11,7 +11,7 @@ PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
 	2>/dev/null && echo $$p && break; done)
 
 .PHONY: demo test test-all test-addons unit contract recipes kills lint types
-.PHONY: mutants audit docs bench clean
+.PHONY: coverage mutants audit docs bench clean
 
 # The main job: a few labelled and many unlabelled rendered faces, no download.
 demo: $(VENV)/run
@@ -30,12 +30,12 @@ test-all:
 	$(STEP) addons $(MAKE) test-addons
 	$(STEP) summary
 
-# With the lines and branches of the package that unit tests reach.
-unit: $(VENV)/test
-	$(PYTEST) -m $@ --durations 10 --cov=kerasfer --cov-branch --cov-fail-under=$(COVERED)
-
-contract recipes kills: $(VENV)/test
+unit contract recipes kills: $(VENV)/test
 	$(PYTEST) -m $@ --durations 10
+
+# Lines and branches of the package that the fast tests reach, in all their processes.
+coverage: $(VENV)/test
+	$(PYTEST) --cov=kerasfer --cov-branch --cov-report=term --cov-fail-under=$(COVERED)
 
 test-addons: $(ADDONS)/test
 	$(ADDONS)/bin/python -m pytest -n 3 --dist worksteal --durations 10
