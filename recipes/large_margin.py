@@ -58,6 +58,7 @@ def build_model(config, method, split):
     return kerasfer.schemes.LargeMargin(
         classifier,
         loss_weights={"supervised": config.margin.supervised_weight},
+        threshold=config.margin.self_threshold,
         **scheme_options(config.margin, method),
         **options,
     )

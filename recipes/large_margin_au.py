@@ -88,6 +88,11 @@ def build_model(config, method, split):
     )
     if method == "supervised":
         return kerasfer.schemes.Supervised(classifier, **options)
+    if config.margin.self_threshold:
+        raise ValueError(
+            "--self-threshold is of expressions; a pseudo-emotion has --lowest-score. "
+            f"Received: {config.margin.self_threshold}."
+        )
     return kerasfer.schemes.PseudoEmotion(
         classifier,
         names,

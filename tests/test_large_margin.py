@@ -285,3 +285,22 @@ def test_the_balance_counts_the_weight_of_the_supervised_loss():
         model.epoch_end(evaluation_dataset(faces), None)
         weights.append(float(model.margin.weight))
     assert weights[1] == pytest.approx(2 * weights[0], rel=1e-5)
+
+
+def test_a_threshold_leaves_out_unsure_self_labels():
+    """Faces below it have no part in the margin, nor move the centroids."""
+    model = LargeMargin(logits_classifier(), threshold=0.8)
+    model.margin.centroids.centroids.assign(np.eye(3))
+    model.margin.centroids.known.assign(np.ones(3))
+    model.margin.started.assign(1.0)
+    model.margin.weight.assign(1.0)
+    sure, unsure = [5.0, 0.0, 0.0], [0.5, 0.2, 0.0]
+    batch = {"image": as_images([[0, 4.0, 0]]), "weak": as_images([sure, unsure])}
+    step = model.scheme_step(batch, tf.constant([1]))
+    np.testing.assert_array_equal(step.pseudo.mask, [1, 0])
+    alone = {**batch, "weak": as_images([sure])}
+    two = model.scheme_step(alone, tf.constant([1])).losses["margin"]
+    # A mean over all faces: of three here, of two there.
+    np.testing.assert_allclose(step.losses["margin"], two * 2 / 3, rtol=1e-5)
+    with pytest.raises(ValueError, match="threshold"):
+        LargeMargin(logits_classifier(), threshold=-1.0)

@@ -26,12 +26,14 @@ class Margin:
     """lambda_1 of the island loss, between centroids."""
     squared: bool = False
     """Squared distances in the large margin, as the paper's gradient has them."""
+    self_threshold: float = 0.0
+    """Confidence from which a self-label takes part, of expressions; 0 takes all."""
     supervised_epochs: int | None = None
     """Epochs of what sees no unlabelled faces; None is as many as the others."""
 
     def __post_init__(self):
         require_at_least(self, 0, "supervised_weight", "final_weight", "pair_weight")
-        require_within(self, 0, 1, "centroid_rate")
+        require_within(self, 0, 1, "centroid_rate", "self_threshold")
         for name, lowest in (("margin_weight", 0), ("supervised_epochs", 1)):
             if getattr(self, name) is not None:
                 require_at_least(self, lowest, name)

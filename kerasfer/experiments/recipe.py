@@ -35,6 +35,7 @@ _LATER = {
     "network": ("head", "freeze", "first_layer_rate"),
     "faces": ("weak", "strong", "sampler"),
     "labeled_loss": ("loss",),
+    "margin": ("self_threshold",),
 }
 # Flags that may name a part of the user's own.
 _MAY_BE_OWN = ("scheme", "plugin", "backbone", "loss", "weak", "strong")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from kerasfer.layers import ClassMargin
 from kerasfer.layers.class_margin import BALANCED
 from kerasfer.losses import batch_mean
-from kerasfer.targets.pseudo_labels import most_probable
+from kerasfer.training.checks import require_at_least
 from kerasfer.training.fit import CLASSES, HARD_LABELS, check_fit
 from kerasfer.training.margin_update import update_margin
 from kerasfer.training.model import SemiSupervisedModel
@@ -30,9 +30,9 @@ class LargeMargin(SemiSupervisedModel):
     Source: Racoviteanu et al., "Large Margin Loss for Learning Facial Movements from
     Pseudo-Emotions", BMVC 2019, Eq. 1-4. *Not stated there*: the first epoch, when and
     by what the centroids move, the balance of the weights (`ClassMargin` has ours), a
-    filter of unsure self-labels (none here). *Deviations*: L_M is a mean over labelled
-    and unlabelled faces instead of a sum; the two pass through the network apart, so
-    batch statistics are those of each.
+    selection of self-labels (`threshold`, off). *Deviations*: L_M is a mean over
+    labelled and unlabelled faces instead of a sum; the two pass through the network
+    apart, so batch statistics are those of each.
 
     Logged per epoch: `margin_weight`, lambda_2 w(t) at its end; `centroid_shift`, how
     far the centroids' directions went in it, on average (the paper's Figure 4; NaN in
@@ -47,6 +47,8 @@ class LargeMargin(SemiSupervisedModel):
         margin_weight: lambda_2, "balanced" or a number.
         final_weight: w at the end of the run; 1 keeps the weight.
         centroid_rate, pair_weight, squared: see `ClassMargin`.
+        threshold: confidence from which a self-label takes part, in [0, 1]; 0 takes
+            all, as the paper says nothing of a selection.
 
     Raises:
         ValueError: a choice or number outside of the above.
@@ -68,9 +70,12 @@ class LargeMargin(SemiSupervisedModel):
         centroid_rate: float = 0.5,
         pair_weight: float = 10.0,
         squared: bool = False,
+        threshold: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(classifier, **kwargs)
+        require_at_least(0, threshold=threshold)
+        self.threshold = threshold
         self.unlabeled = unlabeled
         if not unlabeled:
             for plug_in in self.plug_ins:
@@ -109,9 +114,6 @@ class LargeMargin(SemiSupervisedModel):
         }
         updates = self.margin.moved(embeddings, classes, counted)
         return Step(losses, labels, outputs, pseudo, updates)
-
-    def select(self, scores: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
-        return most_probable(scores)
 
     def epoch_end(self, labeled: Dataset, unlabeled: Dataset | None) -> None:
         update_margin(self, labeled, _annotated_classes)
