@@ -65,7 +65,7 @@ def test_training_is_repeatable(scheme, plug_ins):
 
 def test_a_run_in_two_parts_is_one_run(pair, scheme, plug_ins, tmp_path):
     if pair[0] == "rul" and not hasattr(keras, "random"):
-        pytest.skip("the rng of Keras 2.15's Dropout are in no variable")
+        pytest.skip("the draws of Keras 2.15's Dropout are in no variable")
 
     class Killed(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
