@@ -74,8 +74,8 @@ class ReMoP(PlugIn):
     which `PrototypeHead` gives a distribution beside it.
 
     *Deviations from the code*: one optimizer for classifier and prototypes; Adam is
-    blind to the scale of a gradient but for its epsilon, so give it epsilon 1e-8 as
-    there, and for another optimizer raise the rate of the prototypes by 1 / 1e-4. Weak
+    invariant to gradient scale up to its epsilon, so use epsilon 1e-8 as there. With
+    another optimizer, multiply the prototypes' learning rate by 1 / 1e-4. Weak
     and strong views as the scheme forwards them. Prototypes drawn from N(0, 1) make the
     mixture confident noise until they have moved, thousands of steps at a rate of 1e-4:
     watch the histogram of pseudo-labels, or use `center_init="labeled_mean"`. A scheme

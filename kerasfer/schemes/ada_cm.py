@@ -24,7 +24,7 @@ CONVENTIONS = {
 
 
 class AdaCM(SemiSupervisedModel):
-    """Sure faces are pseudo-labelled, unsure ones recognised among each other.
+    """Pseudo-labels confident faces; learns from the rest by contrastive loss.
 
         p = (p(u_a) + p(u_b)) / 2 over two weak views; c = argmax p
         subset I:  max p >= T_c       subset II:  the others

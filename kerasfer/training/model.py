@@ -53,7 +53,7 @@ _FINAL = set()  # filled below the class
 
 
 class SemiSupervisedModel(ReplicatedModel):
-    """All of training but the scheme: gradients, precision, replicas, averages, logs.
+    """Base class of all schemes: gradients, precision, replicas, EMA, logs.
 
     A scheme names its `views` and `loss_weights` and writes one method, `scheme_step`:
 

@@ -45,8 +45,8 @@ class PlugIn(keras.layers.Layer):
     def attach(self, classifier: Classifier) -> Classifier:
         """The classifier with this plug-in's outputs; by default as it is.
 
-        New `probs` take part in the scheme's targets, unless the former ones are kept
-        as the output `own_probs`: then the scheme reads those.
+        The scheme makes its targets from the new `probs`, unless the plug-in keeps the
+        old ones as output `own_probs`: then from those.
         """
         return classifier
 
