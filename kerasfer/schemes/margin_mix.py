@@ -38,8 +38,8 @@ class MarginMix(SemiSupervisedModel):
     validation faces (docs/measured/README.md); the mixing weights are the data set's,
     whose default alpha is 0.75.
 
-    *Reconstruction.* Only the abstract and the supplement of the paper were
-    available. They state: self-labels are soft values made from the distances to all class
+    *Reconstruction.* Only the abstract and the supplement of the paper were available.
+    They state: self-labels are soft values made from the distances to all class
     centroids, labelled and unlabelled faces are combined by MixUp, the network learns a
     large margin, and the code grew from MixMatch for PyTorch. Not stated there, and
     chosen here: the formula of q and tau_d, the centring, which copy makes q, the large
