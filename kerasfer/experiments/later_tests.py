@@ -1,5 +1,6 @@
 """`--test` sets that a finished run was not tested on, or that were corrected since."""
 
+import functools
 import json
 
 from kerasfer.deploy.safe_loading import load_classifier
@@ -8,7 +9,7 @@ from kerasfer.experiments.runs import write_config
 from kerasfer.safe_write import atomic_write
 
 
-def tested_later(run, faces):
+def tested_later(run, faces, trained):
     """The result of a finished run, with the scores of all `--test` sets of the flags.
 
     A set is tested by the classifier that the run kept if it is new, or if its manifest
@@ -18,6 +19,7 @@ def tested_later(run, faces):
     Args:
         run: finished.
         faces: the flags.
+        trained: () -> (images -> {"probs": ...}), such as `kept_classifier` of the run.
     """
     result, now = run.result, cross_data.digests(faces.test)
     before = result.get("tests", {})
@@ -25,7 +27,7 @@ def tested_later(run, faces):
     if not names:
         return result
     cross_data.check_tests(faces.test, result["class_names"])
-    classifier = load_classifier(run.files.classifier)
+    infer = trained()
     manifests = cross_data.read_tests(faces.test)
     for name in names:
         print(f"{run.folder} is finished; it is tested on {name}.")
@@ -37,8 +39,7 @@ def tested_later(run, faces):
             manifests[name],
             result["class_names"],
             lambda manifest: data.predictions(
-                lambda images: classifier(images, training=False),
-                data.build_evaluation_data(faces, manifest),
+                infer, data.build_evaluation_data(faces, manifest)
             )["probs"],
         )
         result |= {**scores, **facts}
@@ -50,3 +51,9 @@ def tested_later(run, faces):
     with atomic_write(run.files.result) as temporary:
         temporary.write_text(json.dumps(result, indent=2))
     return result
+
+
+def kept_classifier(run):
+    """The classifier of a finished run, as a function of images."""
+    classifier = load_classifier(run.files.classifier)
+    return functools.partial(classifier, training=False)

@@ -1,5 +1,6 @@
 """One training run, from its folder to its result."""
 
+import functools
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import kerasfer
 from kerasfer.experiments import cross_data
 from kerasfer.experiments.artifacts import keep_for_export, keep_for_report
 from kerasfer.experiments.devices import devices_of, lost_workers_reported
-from kerasfer.experiments.later_tests import tested_later
+from kerasfer.experiments.later_tests import kept_classifier, tested_later
 from kerasfer.experiments.locking import opened
 from kerasfer.experiments.logging_callbacks import note_end, plain_warnings
 from kerasfer.experiments.own_parts import keep_copies
@@ -82,7 +83,8 @@ def _tested_later(run, config, devices):
     if not devices.is_chief:
         return run.result
     before = run.result
-    result = tested_later(run, config.faces)
+    trained = functools.partial(kept_classifier, run)
+    result = tested_later(run, config.faces, trained)
     if result != before and config.output.report:
         write_run_report(run.folder)
     return result
