@@ -303,8 +303,11 @@ def test_every_table_of_the_papers_runs_end_to_end(name, toys):
     data = toy.toy_data(read.needed(read.settings), toys)
     cells = read.cells(data, toy.toy_flags(read), read.settings, read.methods)
     cells = {(c.setting, c.recipe.name, c.row): c for c in reversed(cells)}.values()
+    undefined = 0  # F1 of a unit that no test face shows and none is said to show
     for cell, seed, _, config, folder in plan.add_to_plan(toys, read, cells, (0,)):
-        assert cell.recipe.run(config, cell.row, seed, folder)
+        result = cell.recipe.run(config, cell.row, seed, folder)
+        metrics = read.metrics_of(cell.setting)
+        undefined += sum(result[m] is None for m in metrics if m in result)
     folder = plan.study_folder(toys, name)
 
     def write(entries, long):
@@ -317,5 +320,5 @@ def test_every_table_of_the_papers_runs_end_to_end(name, toys):
     table = pd.read_csv(folder / "paper_table.csv")
     metrics = sum(len(read.metrics_of(setting)) for setting in read.settings)
     rows = {(cell.recipe.name, cell.row) for cell in cells}
-    assert (table["runs"] >= 1).sum() == metrics * len(rows)
+    assert (table["runs"] >= 1).sum() == metrics * len(rows) - undefined
     assert (table["published"] != "-").any() == ("figure" not in name)
