@@ -1,7 +1,6 @@
 """What classifiers share: their beginning, their backbone, their end."""
 
 import warnings
-from typing import Any
 
 import keras
 
@@ -17,11 +16,6 @@ def normalized_images(input_shape, normalization):
     # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
     images = keras.Input(input_shape, dtype="float32", name="image")
     return images, ImageNormalization(normalization, name="normalization")(images)
-
-
-def is_given(backbone: Any) -> bool:
-    """Whether it is a caller's own, and not a name of ours."""
-    return not isinstance(backbone, str)
 
 
 def prepared_backbone(
@@ -81,6 +75,18 @@ def classified(
     )(embedding)
     probs = keras.layers.Activation(activation, dtype="float32", name="probs")(logits)
     return {"embedding": embedding, "logits": logits, "probs": probs}
+
+
+def checked(images, outputs, name, backbone):
+    """The classifier; one of a caller's own backbone is tried as a scheme will use it.
+
+    Raises:
+        ValueError: Keras cannot copy the backbone.
+    """
+    classifier = keras.Model(images, outputs, name=name)
+    if not isinstance(backbone, str):
+        copy_of(classifier)  # fails here, beside the backbone
+    return classifier
 
 
 def _warn_of_two_scalings(backbone, normalization):

@@ -6,14 +6,13 @@ from typing import Any
 import keras
 
 from kerasfer.classifiers.parts import (
+    checked,
     classified,
     features_of,
-    is_given,
     normalized_images,
     prepared_backbone,
 )
 from kerasfer.layers.patch_gates import FACE_POINTS, PatchGates
-from kerasfer.training.copies import copy_of
 from kerasfer.types import Classifier
 
 _WIDTHS = 512, 1024  # of the whole face, of the layer before the last
@@ -99,7 +98,4 @@ def build_patch_classifier(
         x, num_classes, dropout, activation, unit_embedding, weight_penalty
     )
     outputs["gates"] = gates
-    classifier = keras.Model(images, outputs, name="patch_classifier")
-    if is_given(backbone):
-        copy_of(classifier)  # what a scheme will do; fails here, beside the backbone
-    return classifier
+    return checked(images, outputs, "patch_classifier", backbone)

@@ -6,13 +6,12 @@ from typing import Any
 import keras
 
 from kerasfer.classifiers.parts import (
+    checked,
     classified,
     features_of,
-    is_given,
     normalized_images,
     prepared_backbone,
 )
-from kerasfer.training.copies import copy_of
 from kerasfer.types import Classifier
 
 
@@ -87,7 +86,4 @@ def build_classifier(
     outputs = classified(
         x, num_classes, dropout, activation, unit_embedding, weight_penalty
     )
-    classifier = keras.Model(images, outputs, name="classifier")
-    if is_given(backbone):
-        copy_of(classifier)  # what a scheme will do; fails here, beside the backbone
-    return classifier
+    return checked(images, outputs, "classifier", backbone)

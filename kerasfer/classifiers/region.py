@@ -6,14 +6,13 @@ from typing import Any
 import keras
 
 from kerasfer.classifiers.parts import (
+    checked,
     classified,
     features_of,
-    is_given,
     normalized_images,
     prepared_backbone,
 )
 from kerasfer.layers.regions import FIXED_REGIONS, RegionAttention, Regions
-from kerasfer.training.copies import copy_of
 from kerasfer.types import Classifier
 
 
@@ -81,7 +80,4 @@ def build_region_classifier(
         x, num_classes, dropout, activation, unit_embedding, weight_penalty
     )
     outputs["attention"] = attention
-    classifier = keras.Model(images, outputs, name="region_classifier")
-    if is_given(backbone):
-        copy_of(classifier)  # what a scheme will do; fails here, beside the backbone
-    return classifier
+    return checked(images, outputs, "region_classifier", backbone)

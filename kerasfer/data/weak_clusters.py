@@ -84,7 +84,7 @@ def relabel(
     """The majority's label of each face's cluster.
 
     *A reconstruction*: of the authors' clustering (rank order, their own modularity for
-    the number of clusters) only a description is at hand; here it is k-means.
+    the number of clusters) only a description is available; here it is k-means.
 
     Args:
         points: float (n, width), of `weakly_supervised_embedding`.
