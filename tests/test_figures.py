@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import threadpoolctl
 from matplotlib.colors import to_hex, to_rgb
 from support.toys import dense_classifier, random_faces
 
@@ -146,6 +147,19 @@ def test_the_plane_keeps_clusters_apart():
     assert (nearest == labels).mean() > 0.95
     (axes,) = figures.embedding(flat, labels - 1, NAMES).axes
     assert sum(len(dots.get_offsets()) for dots in axes.collections) == 60
+
+
+def test_the_plane_takes_one_thread(monkeypatch):
+    seen = []
+
+    def fit_transform(self, points):
+        pools = threadpoolctl.threadpool_info()
+        seen.extend(p["num_threads"] for p in pools if p["user_api"] == "openmp")
+        return points[:, :2]
+
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", fit_transform)
+    figures.plane(np.eye(5))
+    assert {*seen} == {1}
 
 
 def test_a_plane_of_too_few_points_is_refused():

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
@@ -198,8 +199,6 @@ def environment():
     import kerasfer
     from kerasfer.vision.images import cv2
 
-    found = importlib.metadata.distributions()
-    packages = {part.name: part.version for part in found if part.name}
     return {
         "kerasfer": kerasfer.__version__,
         "commit": _commit(pathlib.Path(kerasfer.__file__).parent),
@@ -212,8 +211,16 @@ def environment():
         "devices": [d.name for d in tf.config.list_physical_devices()],
         "started": datetime.datetime.now().isoformat(timespec="seconds"),
         "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
-        "packages": dict(sorted(packages.items(), key=lambda part: part[0].lower())),
+        "packages": _packages(),
     }
+
+
+@functools.cache
+def _packages():
+    """Installed distribution -> version; half a second to read."""
+    found = importlib.metadata.distributions()
+    packages = {part.name: part.version for part in found if part.name}
+    return dict(sorted(packages.items(), key=lambda part: part[0].lower()))
 
 
 def _commit(folder):

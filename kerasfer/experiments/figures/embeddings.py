@@ -72,12 +72,10 @@ def train(name, manifest, config, width):
 
 def flattened(snapshots, seed):
     """The same points in the plane, by t-SNE of each epoch on its own."""
-    from sklearn.manifold import TSNE
+    from kerasfer.analysis.figures import plane
 
-    perplexity = min(30, (len(snapshots.labels) - 1) / 3)
     planes = {
-        epoch: TSNE(perplexity=perplexity, random_state=seed).fit_transform(points)
-        for epoch, points in snapshots.embeddings.items()
+        epoch: plane(points, seed) for epoch, points in snapshots.embeddings.items()
     }
     return dataclasses.replace(snapshots, embeddings=planes)
 
