@@ -143,14 +143,19 @@ def devices():
         )
 
 
+# In float16 a first step whose gradients overflow is left out and halves the scale of the
+# loss; one start in some tens loses two steps so.
+_STEPS = 8
+
+
 def training_steps():
-    """A real step of FixMatch on a tiny network, in each precision."""
+    """Real steps of FixMatch on a tiny network, in each precision."""
     for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
         begin = time.monotonic()
         moved = _moved_by_steps(policy)
         seconds = time.monotonic() - begin
         if moved > 0:
-            says = f"weights moved by {moved:.1e} in two steps, {seconds:.1f} s"
+            says = f"weights moved by {moved:.1e} in {_STEPS} steps, {seconds:.1f} s"
             yield Finding(f"training, {policy}", OK, says)
         else:
             yield Finding(
@@ -177,7 +182,7 @@ def _moved_by_steps(policy):
         model.compile(keras.optimizers.SGD(0.1))
         old = [np.asarray(w) for w in model.classifier.get_weights()]
         data = training_dataset(faces, faces, model.all_views, 4)
-        model.fit(data, steps_per_epoch=2, verbose=0)
+        model.fit(data, steps_per_epoch=_STEPS, verbose=0)
         new = [np.asarray(w) for w in model.classifier.get_weights()]
         moves = [np.abs(a - b).max() for a, b in zip(old, new, strict=True)]
         return float(max(moves))
