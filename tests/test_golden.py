@@ -1,0 +1,155 @@
+"""Our equations give what the authors' own programs gave, to 1e-5.
+
+The arrays of `golden/*.npz` were made once by `golden/make.py`, which names the
+programs. The classifier passes on what it is given: the embedding is the "image", and
+the logits are its first places.
+"""
+
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasfer.losses import center_loss, region_biased_loss
+from kerasfer.plug_ins import InPL
+from kerasfer.schemes import AdaCM, FixMatch, FlexMatch, FreeMatch, SoftMatch
+
+CLASSES, WIDTH, BATCH, STEPS = 7, 12, 16, 8
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def golden(name):
+    with np.load(pathlib.Path(__file__).parent / f"golden/{name}.npz") as file:
+        return dict(file)
+
+
+def passing_on():
+    image = keras.Input((1, 1, WIDTH))
+    embedding = keras.layers.Flatten()(image)
+    logits = keras.layers.Dense(CLASSES, use_bias=False, name="logits")(embedding)
+    outputs = {
+        "embedding": embedding,
+        "logits": logits,
+        "probs": keras.layers.Softmax()(logits),
+    }
+    classifier = keras.Model(image, outputs)
+    classifier.get_layer("logits").set_weights([np.eye(WIDTH, CLASSES)])
+    return classifier
+
+
+def step(model, values, row, views, weights):
+    """The scheme's step on a batch, and gradients of its loss by view."""
+    batch = {v: tf.constant(values[v][row][:, None, None]) for v in views}
+    if "index" in values:
+        batch["index"] = tf.constant(values["index"][row], tf.int32)
+    batch["image"] = tf.zeros((2, 1, 1, WIDTH))
+    with tf.GradientTape() as tape:
+        tape.watch([batch[view] for view in views])
+        done = model.scheme_step(batch, tf.constant([0, 1]))
+        loss = tf.add_n([weights[name] * done.losses[name] for name in weights])
+    slopes = tape.gradient(loss, {view: batch[view] for view in views})
+    for variable, value in done.updates:
+        variable.assign(value)
+    return done, {v: s[:, 0, 0] for v, s in slopes.items() if s is not None}
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "options", "extra", "states"),
+    [
+        ("freematch", FreeMatch, {"momentum": 0.5}, {"fairness": 0.01},
+         ("confidence", "predicted", "histogram")),
+        ("softmatch", SoftMatch, {"momentum": 0.5}, {},
+         ("predicted", "mean", "variance")),
+        ("flexmatch", FlexMatch, {"num_unlabeled": 16, "threshold": 0.5}, {}, ()),
+    ],
+)  # fmt: skip
+def test_the_thresholds_of_usb(name, scheme, options, extra, states):
+    values, model = golden(name), scheme(passing_on(), **options)
+    assert 0.1 < values["mask"].mean() < 0.9  # the arrays show both sides
+    for row in range(STEPS):
+        done, slopes = step(
+            model, values, row, ("weak", "strong"), {"unlabeled": 1.0, **extra}
+        )
+        np.testing.assert_allclose(done.pseudo.mask, values["mask"][row], **CLOSE)
+        for loss in ("unlabeled", *extra):
+            np.testing.assert_allclose(done.losses[loss], values[loss][row], **CLOSE)
+        np.testing.assert_allclose(slopes["strong"], values["gradient"][row], **CLOSE)
+        for state in states:
+            found = tf.convert_to_tensor(getattr(model, state))
+            np.testing.assert_allclose(found, values[state][row], **CLOSE)
+        if name == "flexmatch":
+            beta = values["beta"][row]
+            np.testing.assert_allclose(
+                model.thresholds(), 0.5 * beta / (2 - beta), **CLOSE
+            )
+
+
+def test_ada_cm():
+    values, model = golden("ada_cm"), AdaCM(passing_on())
+    assert 0.1 < values["mask"].mean() < 0.9
+    for row in range(STEPS):
+        np.testing.assert_allclose(
+            model.thresholds(), values["thresholds"][row], **CLOSE
+        )
+        done, slopes = step(
+            model, values, row, ("weak", "weak_2", "strong"),
+            {"unlabeled": 1.0, "contrastive": 0.1},
+        )  # fmt: skip
+        np.testing.assert_array_equal(done.pseudo.mask, values["mask"][row])
+        for loss in ("unlabeled", "contrastive"):
+            np.testing.assert_allclose(done.losses[loss], values[loss][row], **CLOSE)
+        np.testing.assert_allclose(slopes["strong"], values["gradient"][row], **CLOSE)
+        np.testing.assert_allclose(
+            slopes["weak"], values["weak_gradient"][row], **CLOSE
+        )
+        labeled = values["labeled"][row][:, None, None], values["targets"][row]
+        model.epoch_end([labeled], None)
+        np.testing.assert_allclose(model.thresholds(), values["measured"][row], **CLOSE)
+
+
+def test_inpl():
+    values = golden("inpl")
+    assert 0.1 < values["mask"].mean() < 0.9
+    plug_in = InPL(CLASSES, cutoff=-4.0, margin=0.5, momentum=0.9)
+    model = FixMatch(passing_on(), plug_ins=(plug_in,))
+    for row in range(STEPS):
+        done, slopes = step(model, values, row, ("weak", "strong"), {"unlabeled": 1.0})
+        np.testing.assert_array_equal(done.pseudo.mask, values["mask"][row])
+        np.testing.assert_allclose(
+            done.losses["unlabeled"], values["unlabeled"][row], **CLOSE
+        )
+        np.testing.assert_allclose(slopes["strong"], values["gradient"][row], **CLOSE)
+        for variable, value in plug_in.updates_of(done):
+            variable.assign(value)
+
+
+def test_the_center_loss():
+    values = golden("center_loss")
+    for row in range(STEPS):
+        embeddings, centers = (
+            tf.constant(values[name][row]) for name in ("embeddings", "centers")
+        )
+        with tf.GradientTape() as tape:
+            tape.watch([embeddings, centers])
+            loss = tf.reduce_mean(
+                center_loss(values["labels"][row], embeddings, centers)
+            )
+        slopes = tape.gradient(loss, [embeddings, centers])
+        np.testing.assert_allclose(loss, values["loss"][row], **CLOSE)
+        np.testing.assert_allclose(slopes[0], values["gradient"][row], **CLOSE)
+        slope = tf.convert_to_tensor(slopes[1])
+        np.testing.assert_allclose(slope, values["center_gradient"][row], **CLOSE)
+
+
+def test_the_region_biased_loss():
+    values = golden("region_biased")
+    for row in range(STEPS):
+        attention = tf.constant(values["attention"][row])
+        with tf.GradientTape() as tape:
+            tape.watch(attention)
+            loss = tf.reduce_mean(region_biased_loss(attention))
+        np.testing.assert_allclose(loss, values["loss"][row], **CLOSE)
+        slope = tape.gradient(loss, attention)
+        np.testing.assert_allclose(slope, values["gradient"][row], **CLOSE)
