@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 ADDONS := .venv-addons
 STEP := tests/step.sh
-PYTEST := $(VENV)/bin/python -m pytest -n 3 --dist worksteal
+# More processes than cores: tests wait for others that they start.
+SPREAD := -n 4 --dist worksteal
+PYTEST := $(VENV)/bin/python -m pytest $(SPREAD)
 COVERED := 70
 # TensorFlow 2.15 runs on Python 3.10 and 3.11 only.
 PYTHON_ADDONS ?= $(shell for p in $(PYTHON) python3.11 python3.10; do \
@@ -18,7 +20,7 @@ demo: $(VENV)/run
 	$(VENV)/bin/python recipes/margin_mix.py
 
 test: lint types
-	$(PYTEST)
+	KERASFER_TESTS=share $(PYTEST)
 
 # Every step names itself and its seconds; `make STEP` repeats one.
 test-all:
@@ -38,7 +40,7 @@ coverage: $(VENV)/test
 	$(PYTEST) --cov=kerasfer --cov-branch --cov-report=term --cov-fail-under=$(COVERED)
 
 test-addons: $(ADDONS)/test
-	$(ADDONS)/bin/python -m pytest -n 3 --dist worksteal --durations 10
+	KERASFER_TESTS=share $(ADDONS)/bin/python -m pytest $(SPREAD) --durations 10
 
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .

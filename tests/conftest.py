@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
-from support import recipe_runs  # noqa: E402
+from support import recipe_runs, rotation  # noqa: E402
 from support.quick_recipes import QUICK  # noqa: E402
 from support.recipe_runs import write_noise  # noqa: E402
 
@@ -59,6 +59,11 @@ def pytest_collection_modifyitems(items):
         if " at 0x" in item.name:
             raise pytest.UsageError(f"{item.nodeid}: give its parameters `ids`.")
         item.add_marker(step_of(item.module))
+    if os.environ.get("KERASFER_TESTS") == "share":
+        taken = {*rotation.in_turn(items, step_of)}
+        for item in items:
+            if item not in taken:
+                item.add_marker("slow")
 
 
 def step_of(module):

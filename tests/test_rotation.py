@@ -1,5 +1,7 @@
 """Shares of like cases: together all of them, none twice."""
 
+import types
+
 import pytest
 from support import rotation
 
@@ -28,6 +30,32 @@ def test_a_ninth_is_fast_and_a_third_is_tested(turns):
             assert isinstance(case, int) or case.marks[0].name == "slow"
     assert sorted(fast) == list(range(20))  # each once in nine commits
     assert sorted(tested) == sorted(3 * list(range(20)))  # each three times
+
+
+def test_a_share_has_each_test_in_its_turn(turns):
+    class Item:
+        def __init__(self, name):
+            self.module = types.SimpleNamespace(__name__=name)
+
+    def items_of(name, count):
+        return [Item(name) for _ in range(count)]
+
+    programs = [item for k in range(5) for item in items_of(f"test_program_{k}", 2)]
+    long = [item for name in sorted(rotation.LONG)[:3] for item in items_of(name, 2)]
+    singly, others = items_of("test_docstrings", 9), items_of("test_unit", 2)
+    items = [*programs, *long, *singly, *others]
+
+    def step_of(module):
+        return "recipes" if "program" in module.__name__ else "unit"
+
+    taken = []
+    for turn in range(45):
+        turns(turn)
+        share = rotation.in_turn(items, step_of)
+        assert len(share) == 2 + 2 + 1 + 2  # a module of each kind, one, and the rest
+        taken += share
+    counts = [sum(item is one for one in taken) for item in items]
+    assert counts == [9] * 10 + [15] * 6 + [5] * 9 + [45] * 2
 
 
 def test_all_are_taken_if_asked_for(turns, monkeypatch):

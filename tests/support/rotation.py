@@ -1,7 +1,9 @@
 """Of many like cases a share is taken, by the hash of the commit: each in its turn.
 
 `make test` takes a ninth, `make test-all` a third, `KERASFER_TESTS=all` all of them;
-commits in a row cover the rest.
+commits in a row cover the rest. `KERASFER_TESTS=share`, which `make test` and the tests
+on the older stack set, also takes a share of the programs' and the longest modules'
+tests, which `make test-all` runs in full.
 """
 
 import functools
@@ -27,6 +29,38 @@ def of_this_commit(cases, parts=3):
     if os.environ.get("KERASFER_TESTS") == "all":
         return cases
     return cases[_turn() % parts :: parts]
+
+
+LONG = {
+    "test_data_workers",
+    "test_detect_and_align",
+    "test_distillation",
+    "test_importers",
+    "test_importers_of_anything",
+    "test_importers_of_faces",
+    "test_quiet",
+    "test_recipe_options",
+    "test_study_files",
+}
+SINGLY = {"test_docstrings", "test_replicas"}
+"""Modules of which tests are taken one by one, as they share nothing."""
+
+
+def in_turn(items, step_of):
+    """The tests that a share takes: all of most modules; a fifth of the modules of
+    programs and kills; a third of the `LONG` ones; a ninth of the tests of `SINGLY`."""
+    of_step = {item.module.__name__: step_of(item.module) for item in items}
+    parts = {
+        name: 5 if step in ("recipes", "kills") else 3
+        for name, step in sorted(of_step.items())
+        if step in ("recipes", "kills") or name in LONG
+    }
+    kept = {*of_step} - parts.keys() - SINGLY
+    for part in {*parts.values()}:
+        kept |= {*of_this_commit([n for n in parts if parts[n] == part], part)}
+    singly = [item for item in items if item.module.__name__ in SINGLY]
+    singly = of_this_commit(singly, 9)
+    return [item for item in items if item.module.__name__ in kept or item in singly]
 
 
 @functools.cache
