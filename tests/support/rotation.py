@@ -32,6 +32,7 @@ def of_this_commit(cases, parts=3):
 
 
 LONG = {
+    "test_checkpoints",
     "test_data_workers",
     "test_detect_and_align",
     "test_distillation",
@@ -39,8 +40,11 @@ LONG = {
     "test_importers_of_anything",
     "test_importers_of_faces",
     "test_quiet",
+    "test_readme",
     "test_recipe_options",
+    "test_region_and_patch_classifiers",
     "test_study_files",
+    "test_without_unlabeled_faces",
 }
 SINGLY = {"test_docstrings", "test_replicas"}
 """Modules of which tests are taken one by one, as they share nothing."""
