@@ -5,8 +5,8 @@ r"""AffectNet to a manifest: the release of 2017, or that of March 2021.
 The releases are told apart by their files: 2017 has training.csv and validation.csv
 beside Manually_Annotated_Images/, 2021 has train_set/ and val_set/ with images/ and
 annotations/*_exp.npy. Both number the expressions alike, and differently from FER2013,
-FER+ and RAF-DB. "None", "uncertain" and "no face" of 2017 are left out. The test part
-is not public: the validation part is called test here, as papers use it.
+FER+ and RAF-DB. "None", "uncertain" and "no face" of 2017 are left out. The test set
+is not public: the validation set is called test here, as papers use it.
 """
 
 import numpy as np

@@ -7,7 +7,7 @@ Reads cohn-kanade-images/S*/*/*.png and Emotion/S*/*/*_emotion.txt. Of each labe
 sequence the first frame is neutral and the last one, or the last three, show the
 expression; by the first protocol (of Ada-CM and ReMoP: 636 images, 7 classes) contempt
 is left out, by the second (omni-supervision: 1,308 images) it is not. All is one
-training part: papers test on all of it after training elsewhere, or over 10 folds by
+training set: papers test on all of it after training elsewhere, or over 10 folds by
 subject (`--protocol folds:k=10` of the recipes).
 """
 

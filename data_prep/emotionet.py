@@ -7,7 +7,7 @@ Reads each .csv of the annotations (a header URL, 'AU 1', 'AU 2', ...) and each 
 the automatic ones (URL, original URL and sixty units, tabs between) with --automatic.
 999 is "unknown" and becomes an empty cell. The images must have been fetched from those
 addresses: they are found by the last two parts of their address, or by its last. Images
-that no table names are unlabelled with --unlabeled. The data set has no test part: the
+that no table names are unlabelled with --unlabeled. The data set has no test set: the
 column split is empty, and a protocol draws one.
 """
 

@@ -3,7 +3,7 @@ r"""JAFFE to a manifest, with its ten persons as subjects.
     python data_prep/jaffe.py jaffe/ OUT
 
 Reads the files' names, e.g. KA.AN1.39.tiff: person, expression and take, number. All is
-one training part; papers test on all of it after training elsewhere, or leave one
+one training set; papers test on all of it after training elsewhere, or leave one
 person out (`--protocol leave_one_subject_out` of the recipes).
 """
 

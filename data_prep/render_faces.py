@@ -49,7 +49,7 @@ class Config:
     label_noise: float = 0.0
     """Chance of a wrong label."""
     test_share: float = 0.2
-    """Share of subjects whose faces are the test part."""
+    """Share of subjects whose faces are the test set."""
 
 
 def main():

@@ -4,8 +4,8 @@ r"""SFEW 2.0 to a manifest, in the aligned or the original images.
     python data_prep/sfew.py SFEW/ OUT --original
 
 Reads the class folders (Angry, Disgust, Fear, Happy, Neutral, Sad, Surprise) below
-Train_Aligned_Faces/ and Val_Aligned_Faces*/, or Train/ and Val/. The test part has no
-public labels: the validation part is called test here, as papers use it. How faces are
+Train_Aligned_Faces/ and Val_Aligned_Faces*/, or Train/ and Val/. The test set has no
+public labels: the validation set is called test here, as papers use it. How faces are
 aligned matters on this data: published accuracies differ by tens of points between
 alignments.
 """

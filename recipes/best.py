@@ -4,8 +4,8 @@ r"""The best expression model that your labels allow: all of them, then an expor
     python recipes/best.py --manifest FACES.csv --out runs
     python recipes/best.py --manifest FACES.csv --crop arcface --format saved_model onnx
 
-Supervised training on every labelled face of the training part, from dlib's network,
-with a tenth of them held out to choose the epoch. The test part, if the manifest has
+Supervised training on every labelled face of the training set, from dlib's network,
+with a tenth of them held out to choose the epoch. The test set, if the manifest has
 one, is read once. The export, with its preprocessing and a model card, is in the run's
 folder. Expect 80.1 % overall, 55.8 mean class with the 19,693 labels of a FER2013 cut
 (FER+ labels, 8 epochs, 19 minutes on two CPU cores, one seed; docs/measured).

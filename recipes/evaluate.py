@@ -6,7 +6,7 @@ r"""A trained model on labelled faces: scores with intervals, by class, by subgr
 MODEL is what `kerasfer export` wrote, or the folder of a finished run. DATA is a
 manifest of faces that are cut out as its training faces were; classes and units are
 matched by name, faces of other classes are left out, and counted. Faces that the run
-has seen are named: a test part is read once.
+has seen are named: a test set is read once.
 """
 
 import dataclasses

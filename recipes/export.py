@@ -5,7 +5,7 @@ r"""Exports the model that a finished run evaluated, with its preprocessing insi
 
 RUN is the folder of one run (it has a result.json), such as
 runs/margin_mix/rendered_balanced-labels=560/seed0/margin_mix. OUT gets the model, in
-one or more formats, and MODEL_CARD.md. The weights are those of the test part's
+one or more formats, and MODEL_CARD.md. The weights are those of the test set's
 numbers: averaged, of the best epoch, with what ReMoP or ABC put in the place of the
 probabilities, and the thresholds of action units. A temperature is fitted on validation
 faces. Each file is loaded again in a fresh process, without kerasfer, and compared with

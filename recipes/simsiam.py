@@ -10,7 +10,7 @@ Chen and He, "Exploring Simple Siamese Representation Learning". The accuracies 
 are those of a linear probe on the embedding. The last epoch's backbone is kept, with
 its averaged weights, as `backbone.weights.h5`. The protocol's unlabelled faces are what
 it learns from: give the same protocol and the same one seed to both commands, with
-folds also the same one fold, so that no face of the test part is among them.
+folds also the same one fold, so that no face of the test set is among them.
 """
 
 import dataclasses

@@ -3,7 +3,7 @@ r"""A paper's table: the published numbers, ours beside them, and what differs.
     python recipes/table.py remop_table3 --runs runs
 
 `--runs` is the `--out` of `python recipes/study.py remop_table3`. Ours stand there
-twice: by the best epoch on validation faces, and by the best on the test part where the
+twice: by the best epoch on validation faces, and by the best on the test set where the
 study has it, which is how most papers choose and is optimistic. The table is written as
 paper_table.csv, .md and .tex beside the study's own.
 """

@@ -6,7 +6,7 @@ r"""A search over a recipe's weights and rates, by Keras Tuner, on validation fa
         --space unlabeled_weight margin_weight -- --manifest FACES.csv --seeds 0 1
 
 What follows `--` are flags of the recipe. Each trial is a run of it (of each of its
-`--seeds`, whose mean counts) in a folder of its own; the test part is never read. The
+`--seeds`, whose mean counts) in a folder of its own; the test set is never read. The
 same command goes on where a search was stopped, and tells if its flags are not those of
 the search. Workers of Keras Tuner: give each process KERASTUNER_TUNER_ID ("chief", then
 any), KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT.
@@ -106,7 +106,7 @@ def main():
             return  # a worker: the chief has all trials
         best = report(search, tuner)
         command = ["kerasfer", "train", recipe.name, *flags, *search.flags(best)]
-        print(f"Train with them, and read the test part:\n  {shlex.join(command)}")
+        print(f"Train with them, and read the test set:\n  {shlex.join(command)}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def test_from_a_manifest_to_an_export(tmp_path):
     ]
     run_folder = folder / "seed0/supervised"
     config = json.loads((run_folder / "result.json").read_text())
-    # A tenth of the training part validates, all else is labelled.
+    # A tenth of the training set validates, all else is labelled.
     assert config["faces"]["unlabeled"] == 0
     assert (run_folder / "export/saved_model/saved_model.pb").exists()
     assert "CC0" in (run_folder / "export/MODEL_CARD.md").read_text()

@@ -115,7 +115,7 @@ def test_what_cannot_be_checked(tmp_path, faces):
 
 def test_a_clean_manifest_is_without_copies_and_the_original_stays(faces):
     folder, images, lines = faces
-    save(folder / "images/copy.png", images[95])  # of a test face, in the training part
+    save(folder / "images/copy.png", images[95])  # of a test face, in the training set
     save(folder / "images/again.png", images[3])
     save(folder / "images/blank.png", np.zeros_like(images[0]))
     added = (

@@ -129,7 +129,7 @@ def trained(tmp_path_factory):
     return manifest, result.parent
 
 
-def test_a_run_on_its_own_test_part(trained, tmp_path):
+def test_a_run_on_its_own_test_set(trained, tmp_path):
     manifest, folder = trained
     split = pd.read_csv(folder / "split.csv")
     table = pd.read_csv(manifest)
@@ -139,7 +139,7 @@ def test_a_run_on_its_own_test_part(trained, tmp_path):
     test.to_csv(only_test, index=False)
     code, output = run(folder, only_test, "--out", tmp_path / "out", recipe="evaluate")
     assert code == 0, output
-    assert f"had {len(test)} in its test part" in output and "By gender" in output
+    assert f"had {len(test)} in its test set" in output and "By gender" in output
     facts = json.loads((tmp_path / "out/scores.json").read_text())
     result = json.loads((folder / "result.json").read_text())
     assert facts["scores"]["accuracy"] == pytest.approx(result["accuracy"])

@@ -207,7 +207,7 @@ TOY += TINY
 
 @pytest.mark.slow
 def test_what_recipes_train_is_exported_as_it_was_tested(tmp_path):
-    """Margin-Mix and ReMoP: the probabilities of the test part come out again."""
+    """Margin-Mix and ReMoP: the probabilities of the test set come out again."""
     manifest = write_noise(tmp_path)
     flags = [*TOY, "--manifest", manifest, "--protocol", "balanced:labels=30"]
     for recipe, method in (("margin_mix", "margin_mix"), ("remop", None)):

@@ -116,7 +116,7 @@ def test_mmi(tmp_path):
     for row, frame in enumerate((0, 3, 4, 5)):  # of nine frames the middle is 4
         assert found[row]["frame"] == str(frame)
         assert abs(int(manifest.image(row).mean()) - 20 * frame) <= 4
-    assert {row["split"] for row in found} == {""}  # MMI has no test part
+    assert {row["split"] for row in found} == {""}  # MMI has no test set
     of = {path.split("/")[1]: why for path, why in reasons(tmp_path / "out").items()}
     assert of.pop("16").startswith("S008-001.xml is no XML")
     assert of == {

@@ -169,7 +169,7 @@ def test_folds_and_other_data_sets(tmp_path):
 @pytest.mark.slow
 def test_an_anchor_of_its_own(tmp_path):
     """Its classes are others, in another order: selected faces and distilled images are
-    matched by name; the anchor is trained once, its test part is not read."""
+    matched by name; the anchor is trained once, its test set is not read."""
     faces = random_faces(60, side=16)
     subjects = [f"s{i % 5}" for i in range(60)]
     own = write_faces(tmp_path / "own", faces, ("anger", "fear", "joy"), subjects)

@@ -23,7 +23,7 @@ VALUES = {
     },
     "macro F1": {"super_vised": [0.4, np.nan], "fixmatch": [np.nan]},
 }
-TABLE = Printed("Test part, 50% of faces", "tab:scores", VALUES)
+TABLE = Printed("Test set, 50% of faces", "tab:scores", VALUES)
 
 
 def test_the_summary_is_means_deviations_and_marks():
@@ -56,7 +56,7 @@ def test_markdown():
 def test_latex():
     text = TABLE.latex()
     for part in (
-        r"\caption{Test part, 50\% of faces, in \%. Best in bold; underlined: within",
+        r"\caption{Test set, 50\% of faces, in \%. Best in bold; underlined: within",
         r"\label{tab:scores}",
         r"\begin{tabular}{lrr}",
         r"\toprule",

@@ -204,7 +204,7 @@ def test_unlabelled_rows_are_never_tested_on_and_come_into_the_pool():
     assert (split.test.labels >= 0).all() and (split.validation.labels >= 0).all()
     assert (split.unlabeled.labels < 0).sum() == 100
     untested = dataclasses.replace(manifest, parts=np.array(["test", "train"] * 100))
-    with pytest.raises(ValueError, match="100 images of the test or validation part"):
+    with pytest.raises(ValueError, match="100 images of the test or validation set"):
         protocols.split(untested, "balanced:labels=10", seed=0)
 
 

@@ -59,7 +59,7 @@ def test_the_page_has_what_a_user_looks_for(finished):
     page = Page((finished / "report.html").read_text())
     result = json.loads((finished / "result.json").read_text())
     for title in (
-        "Summary", "Warnings", "Training", "Pseudo-labels", "Test part", "Calibration",
+        "Summary", "Warnings", "Training", "Pseudo-labels", "Test set", "Calibration",
         "Embedding", "Faces", "How it was made",
     ):  # fmt: skip
         assert title in page.text
@@ -123,7 +123,7 @@ def test_a_run_that_was_cut_off(finished, tmp_path):
     assert code == 0, output
     page = Page((begun / "report.html").read_text())
     assert "This run is not finished." in page.text and "Training" in page.text
-    assert "Test part" not in page.text
+    assert "Test set" not in page.text
     code, output = run(tmp_path, recipe="report")
     assert code == 1 and "is not a run: it has no config.yaml" in output
 

@@ -92,7 +92,7 @@ def test_a_run_is_its_data_too(tmp_path):
         assert (folder / "split.csv").read_text() == split
 
 
-@pytest.mark.parametrize("broken", ["form", "classes", "files", "test part"])
+@pytest.mark.parametrize("broken", ["form", "classes", "files", "test set"])
 def test_what_a_run_ends_with_is_checked_before_its_first_step(tmp_path, broken):
     manifest = write_noise(tmp_path)
     other = tmp_path / "other.csv"
@@ -111,7 +111,7 @@ def test_what_a_run_ends_with_is_checked_before_its_first_step(tmp_path, broken)
         parts = ["train" if k % 5 else "validation" for k in range(len(lines))]
         lines = [f"{line},{part}" for line, part in zip(lines, parts, strict=True)]
         manifest.write_text("\n".join([f"{head},split", *lines]) + "\n")
-        error = "The test part has no face. Expected rows with split test"
+        error = "The test set has no face. Expected rows with split test"
     flags = ["--manifest", manifest, *QUICK, "--scheme", "supervised", "--test", test]
     code, output = run(*flags, "--out", tmp_path / "runs", recipe="baselines")
     assert code == 1 and error in output and "Traceback" not in output, output
@@ -144,7 +144,7 @@ def test_other_data_sets_are_tested_on_later_too(tmp_path):
     first, output = result_with("one")
     assert "is finished; it is tested on one" in output
     assert first["one_images"] == 2 and first["one_accuracy"] in (0, 0.5, 1)
-    assert {k: first[k] for k in without} == without  # the test part was not read again
+    assert {k: first[k] for k in without} == without  # the test set was not read again
     folder = folder_of(tmp_path / "runs")
     assert "one" in (folder / "report.html").read_text()
     again, output = result_with("one")

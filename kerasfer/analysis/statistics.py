@@ -91,7 +91,7 @@ def paired(long: pd.DataFrame, reference: str | None = None) -> pd.DataFrame:
 
 
 def optimism(long: pd.DataFrame) -> pd.DataFrame:
-    """How much the best epoch on the test part flatters, against that on validation.
+    """How much the best epoch on the test set flatters, against that on validation.
 
     Returns:
         Data frame with setting, method, metric, `runs`, `gap` (mean of best_test less

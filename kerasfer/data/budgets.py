@@ -69,7 +69,7 @@ def class_budgets(spec, counts, class_names):
 
     Args:
         spec: a `Spec` of any kind but `random` and `all`, which have no class budgets.
-        counts: int (num_classes,), images per class in the full training part.
+        counts: int (num_classes,), images per class in the full training set.
         class_names: (num_classes,).
 
     Returns:
@@ -107,7 +107,7 @@ def class_budgets(spec, counts, class_names):
             )
         if budget > available:
             raise ValueError(
-                f"Class {name} has {available} images in the training part, fewer than "
+                f"Class {name} has {available} images in the training set, fewer than "
                 f"the {budget} labels asked of it under {spec}. Ask for fewer labels, "
                 "or use the protocol random or fraction."
             )

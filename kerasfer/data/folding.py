@@ -43,7 +43,7 @@ def is_folded(spec: str) -> bool:
 
 
 def with_fold(manifest: Manifest, spec: str) -> Manifest:
-    """The manifest with the subjects of one fold as its test part.
+    """The manifest with the subjects of one fold as its test set.
 
     The rest is "train", where it was not "unlabeled". Unlabelled faces of a tested
     subject are left out of everything: "left out".

@@ -31,7 +31,7 @@ class Split:
     Attributes:
         labeled: the faces whose labels are learned.
         unlabeled: the faces whose labels, if known, only diagnostics may read.
-        validation: drawn from the training part; selects the epoch.
+        validation: drawn from the training set; selects the epoch.
         test: read once, at the end.
     """
 
@@ -74,20 +74,20 @@ def split(
 
     *Test*: the rows with split "test"; without a `split` column a fifth of the labelled
     images (whole subjects), the same for every seed. *Labelled*: by the protocol, from
-    the training part. *Validation*: of the rows with split "validation" as many as
+    the training set. *Validation*: of the rows with split "validation" as many as
     there are labelled images at most (who has few labels has few to select by); without
     such rows, drawn from the training images that the protocol leaves over (from all of
     them for the protocol `all`): a tenth at most, no more than there are labelled
     images, whole subjects where subjects are known (for `all` one at least), and at
     least one image of each class stays in the pool. *Unlabelled*: what is left and
     the rows with split "unlabeled", another manifest (of a `split` column, its training
-    part: others may want to test on the rest), or both.
+    set: others may want to test on the rest), or both.
 
     Args:
         manifest: a `Manifest`.
         spec: the protocol, e.g. "balanced:labels=560"; see
             `kerasfer.data.budgets.parse`. Or a fold of a small set, whose subjects are
-            the test part and of which all else is labelled, e.g. "folds:k=10,fold=0";
+            the test set and of which all else is labelled, e.g. "folds:k=10,fold=0";
             see `kerasfer.data.folds.folds`.
         seed: int; draws the labelled and the validation images.
         unlabeled: another `Manifest` of unlabelled faces, or None. Rows that are the
@@ -150,7 +150,7 @@ class _LabeledDraw:
         self.groups, self.group_keys = groups, self.keys
         if manifest.subjects is not None:
             self.group_keys = hash_order(seed, groups)
-        # From the full training part, before anything is held out.
+        # From the full training set, before anything is held out.
         self.budgets = None
         if spec.kind not in ("random", "all"):
             counts = np.bincount(classes[known], minlength=self.num_classes)
@@ -158,7 +158,7 @@ class _LabeledDraw:
         elif spec.labels > len(known):
             raise ValueError(
                 f"Expected at most {len(known)} labels, the labelled images of the "
-                f"training part. Received: {spec.labels}."
+                f"training set. Received: {spec.labels}."
             )
 
     def front(self, rows, count):
@@ -247,7 +247,7 @@ def _parts(manifest, classes):
     unknown = np.flatnonzero(_isin(parts, ["test", "validation"]) & (classes < 0))
     if len(unknown):
         raise ValueError(
-            f"{len(unknown)} images of the test or validation part have no label, the "
+            f"{len(unknown)} images of the test or validation set have no label, the "
             f"first is {manifest.names[unknown[0]]}. Label them, or move them to train."
         )
     return parts

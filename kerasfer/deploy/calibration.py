@@ -55,7 +55,7 @@ def fitted_temperature(
         labels: int (n,), classes; or float (n, num_aus) in [0, 1] for action units, -1
             = not annotated, present at 0.5 and above.
         probs: float (n, classes) in [0, 1], of validation faces; never of those that
-            the model learned from, nor of the test part.
+            the model learned from, nor of the test set.
         task: "expressions" or "action_units".
 
     Returns:

@@ -36,7 +36,7 @@ def keep_for_export(folder, faces, task, model, split):
 def keep_for_report(folder, faces, task, model, split):
     """Writes embeddings of validation faces in the plane, and a few faces: validation
     faces that the model is surely wrong on, unlabelled ones that it is surest and least
-    sure of. None of the test part: who looks at its errors begins to fit them."""
+    sure of. None of the test set: who looks at its errors begins to fit them."""
     import pandas as pd
 
     from kerasfer.analysis.figures import FEWEST_POINTS, plane

@@ -16,7 +16,7 @@ class Faces:
     manifest: pathlib.Path | None = None
     """CSV of faces: path, label, optionally subject, split. None renders faces."""
     rendered_faces: int = 10000
-    """How many to render without a manifest; a fifth is the test part."""
+    """How many to render without a manifest; a fifth is the test set."""
     protocol: str = "balanced:labels=560"
     """Who is labelled: balanced:labels=N, random:labels=N, ada_cm:N,
     ada_cm_sfew:N, ada_cm_affectnet:N, imbalanced:n1=N,gamma=G, fraction:F or all."""
@@ -106,7 +106,7 @@ def check_parts(split, read_test):
     for name, part in parts.items():
         if not len(part):
             raise ValueError(
-                f"The {name} part has no face. Expected rows with split {name} in the "
+                f"The {name} set has no face. Expected rows with split {name} in the "
                 "manifest, or an empty column split, which leaves it to the protocol, "
                 "and enough labelled faces."
             )

@@ -31,7 +31,7 @@ _HOG_SIDE = 48
 
 
 def with_largest_class(results):
-    """Results of runs, behind those of the largest class, one a test part.
+    """Results of runs, behind those of the largest class, one per test set.
 
     Args:
         results: dicts as in result.json, with `seed` and `fold`, and maybe `setting`.

@@ -14,7 +14,7 @@ def tested_later(run, faces, trained):
 
     A set is tested by the classifier that the run kept if it is new, or if its manifest
     is another one than before; rules beside the best epoch on validation faces then
-    have no score of it, as their weights are gone. The run's own test part is not read.
+    have no score of it, as their weights are gone. The run's own test set is not read.
 
     Args:
         run: finished.

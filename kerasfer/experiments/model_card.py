@@ -47,7 +47,7 @@ def model_card(run, description, differences, calibration, subgroups):
     sections = {
         "Use and limits": _USE + _face(description),
         "Data and protocol": _protocol(run),
-        "Metrics on the test part": _metrics(run, subgroups),
+        "Metrics on the test set": _metrics(run, subgroups),
         "Calibration": _calibration(description, calibration),
         "Files": _files(description, differences),
         "Licences": _licences(description),
@@ -94,7 +94,7 @@ def _protocol(run):
         "the run's split.csv.",
         f"- Outputs: {', '.join(map(_plain, run.names))}, in this order.",
         f"- Epoch {result['epoch']} of {config['epochs']}, chosen by "
-        f"{result['selected_on']} on validation faces; the test part was read once.",
+        f"{result['selected_on']} on validation faces; the test set was read once.",
         f"- Trained on {run.env['started'][:10]}, {run.env['machine']}.",
     ]
     return "\n".join(lines)
@@ -150,7 +150,7 @@ def _calibration(description, calibration):
         f"Probabilities are calibrated by the temperature {description.temperature:g}, "
         "fitted on validation faces (which also chose the epoch). Expected calibration "
         f"error, 15 bins: {before:.3f} before, {after:.3f} after on validation faces; "
-        f"{test_before:.3f} before, {test_after:.3f} after on the test part."
+        f"{test_before:.3f} before, {test_after:.3f} after on the test set."
     )
 
 

@@ -23,7 +23,7 @@ class Output:
     """Epochs from one picture to the next, for TensorBoard."""
     selections: tuple[Selection, ...] = ()
     """Rules beside the best epoch on validation, for comparison: the last epoch, the
-    mean of the last ones, and the best on the test part, which is optimistic."""
+    mean of the last ones, and the best on the test set, which is optimistic."""
     last_epochs: int = 5
     """How many epochs mean_last is over."""
 

@@ -21,7 +21,7 @@ def draw_confusion(path, results):
     _set_up()
     counts = np.sum([result["confusion"] for result in results], 0)
     seeds = ", ".join(str(result["seed"]) for result in results)
-    title = f"{results[0]['method']}, test part, seeds {seeds}"
+    title = f"{results[0]['method']}, test set, seeds {seeds}"
     figure = figures.confusion(counts, results[0]["class_names"], title)
     save_figure(figure, path)
 

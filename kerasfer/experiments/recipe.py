@@ -96,7 +96,7 @@ class Recipe:
         Args:
             config: of a fold, where there are folds.
             folder: of the run.
-            read_test: whether the test part is read; a search must not.
+            read_test: whether the test set is read; a search must not.
         """
         if self.chain is not None:
             refuse_workers(config.training, f"The chain of {self.name}")

@@ -36,7 +36,7 @@ class RunFolder:
     backbone = _file("backbone.weights.h5", "Of a pretraining, at its last epoch.")
 
     # --- at its end
-    predictions_test = _file("predictions_test.csv", "Of the test part, read once.")
+    predictions_test = _file("predictions_test.csv", "Of the test set, read once.")
     predictions_validation = _file("predictions_validation.csv", "Of validation faces.")
     test_by_epoch = _file("test_by_epoch.csv", "Optimistic, where it is asked for.")
     centroid_shift = _file("centroid_shift.png", "The curve, where centroids are.")

@@ -1,4 +1,4 @@
-"""Scores of a finished run on its test part, by class, by action unit, by subgroup."""
+"""Scores of a finished run on its test set, by class, by action unit, by subgroup."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """Rules that pick the epoch whose test scores are reported.
 
 The best epoch on validation faces is the rule; others stand beside it. The best on the
-test part picks by what it reports: it is there to compare with papers that do so.
+test set picks by what it reports: it is there to compare with papers that do so.
 """
 
 import csv
@@ -82,7 +82,7 @@ class TestScores:
         return found
 
     def write(self, path):
-        """A row an epoch, for the record of a rule that looks at the test part."""
+        """A row an epoch, for the record of a rule that looks at the test set."""
         if not self.by_epoch:
             return
         with atomic_write(path) as temporary, temporary.open("w", newline="") as file:

@@ -34,7 +34,7 @@ def report(folder, setting, results, task):
     with at_worst_a_warning("a picture of the table"):
         task.draw(folder, results)
     print(f"\n{text}\n")
-    print("The test part was read once, by the weights of the best validation epoch.")
+    print("The test set was read once, by the weights of the best validation epoch.")
     for sentence in below_supervised(long):
         print(f"warning: {sentence}")
     if len(set(long["selection"])) > 1:

@@ -28,7 +28,7 @@ def run_training(config, settings, folder, train, task, read_test=True, own_part
         folder: of the run. Another process that trains there is waited for.
         train: (config, method, `TrainingRun`) -> model, trained.
         task: a `Task`.
-        read_test: whether the test part is read, once, and the result has its scores.
+        read_test: whether the test set is read, once, and the result has its scores.
         own_parts: texts of flags; the files that they name are copied into the folder.
     """
     if not read_test:
@@ -91,7 +91,7 @@ def _tested_later(run, config, devices):
 
 
 def _tested(run, config, task, model, training):
-    """The test part, read by the best weights; and what other rules would report."""
+    """The test set, read by the best weights; and what other rules would report."""
     result = task.evaluate(run.folder, config.faces, model, training.split)
     training.test_scores.write(run.files.test_by_epoch)
     score = training.best.monitor.removeprefix("val_")

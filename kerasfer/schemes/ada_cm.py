@@ -44,14 +44,14 @@ class AdaCM(SemiSupervisedModel):
     | `unlabeled_mean` | "subset": over subset I | "batch": others count as 0       |
     | `symmetric`      | False: anchors u_a      | True: both views are anchors     |
     | classifier       | not mentioned           | dropout 0.5, unit_embedding True |
-    | averaged copy    | not mentioned           | `ema_decay=0.999`, no warm-up    |
+    | EMA model        | not mentioned           | `ema_decay=0.999`, no warm-up    |
 
     The first release of the code gave InfoNCE no gradient: that is
     `loss_weights={"contrastive": 0}`.
 
     *Deviations from the code*: T_c is measured on labelled faces without augmentation,
     all of them (the code's loader augments and drops the last batch); the paper's
-    algorithm measures before an epoch on its own weights. The averaged copy's decay
+    algorithm measures before an epoch on its own weights. The EMA model's decay
     warms up, unless `ema_warmup=False`. Embeddings are scaled to unit length for
     InfoNCE, whatever the classifier does.
 

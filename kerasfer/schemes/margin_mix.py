@@ -28,7 +28,7 @@ class MarginMix(SemiSupervisedModel):
           + lambda_U r(t) mean_unlabeled (1/K) |y' - p(x')|^2
           + lambda_M mean_all L_M(y', e(x'))
 
-    e' is the embedding by the averaged copy, whose class means the centroids c are, in
+    e' is the embedding by the EMA model, whose class means the centroids c are, in
     inference mode; r(t) a linear ramp; L_M the `large_margin_loss` on soft labels, of
     the same centred embeddings. Until the first centroids, at the end of the first
     epoch, the loss is that of labelled faces alone, unmixed.
@@ -47,7 +47,7 @@ class MarginMix(SemiSupervisedModel):
 
     *Deviations from MixMatch for PyTorch*: mixing weights per face instead of per batch
     (as MixMatch's own code); one forward pass for all mixed faces, so batch statistics
-    are those of the mixture; self-labels by the averaged copy, there by the weights
+    are those of the mixture; self-labels by the EMA model, there by the weights
     that are trained.
 
     Args:

@@ -25,7 +25,7 @@ class MeanTeacher(SemiSupervisedModel):
 
         L = mean H(y, p(x)) + lambda_u w(t) mean (1/K) | p(u_2) - p'(u_1) |^2
 
-    with p' the averaged copy, in training mode, a constant for the gradient.
+    with p' the EMA model, in training mode, a constant for the gradient.
 
     Presets: "fer" ramps lambda_u 50 linearly over 0.4 of the run (as MixMatch's and
     FixMatch's codes do); "paper" has 100 and exp(-5 (1 - t)^2) over the first 0.03 (5

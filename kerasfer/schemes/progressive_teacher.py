@@ -18,7 +18,7 @@ class ProgressiveTeacher(SemiSupervisedModel):
         R(t) = 1 - r min(t / t_r, 1)
         L = mean_kept H(y, p(x)) + lambda_u w(t) mean (1/K) | p(u_2) - p'(u_1) |^2
 
-    with p' the averaged copy, in training mode, and w(t) a linear ramp.
+    with p' the EMA model, in training mode, and w(t) a linear ramp.
 
     *This is a reconstruction.* Of the paper (arXiv 2205.14361) the abstract is at hand:
     a teacher and a student, a supervised loss on labelled faces that are selected

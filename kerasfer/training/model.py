@@ -66,7 +66,7 @@ class SemiSupervisedModel(ReplicatedModel):
 
     `compile(optimizer, metrics=...)` takes no loss; metrics read `probs`. `fit` takes
     the batches of `kerasfer.data.training_dataset(..., views=model.all_views)`.
-    `predict`, `evaluate` and validation use the averaged copy of the classifier.
+    `predict`, `evaluate` and validation use the EMA model of the weights.
     `val_loss` is the supervised loss.
 
     Logged: `loss`, and each part as `<name>_loss` before its weight; if the scheme
@@ -84,7 +84,7 @@ class SemiSupervisedModel(ReplicatedModel):
         preset_weights: those of a scheme's preset, in place of the class's.
         supervised_loss: unreduced function (labels, outputs) -> (batch,), a
             `keras.losses.Loss`, or a name, see `kerasfer.losses.supervised_loss`.
-        ema_decay: of the averaged copy, in [0, 1); 0 keeps no copy.
+        ema_decay: of the EMA model, in [0, 1); 0 keeps no copy.
         ema_warmup: whether the decay starts at min(ema_decay, (1 + t) / (10 + t)), so
             that the copy leaves its start; the papers' codes do without.
         ema_statistics: whether the copy averages the running statistics of batch
@@ -226,7 +226,7 @@ class SemiSupervisedModel(ReplicatedModel):
         return own_outputs(self.classifier(images, training=self.weak_training))
 
     def ema_forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Outputs of the averaged copy in training mode, constants for the gradient."""
+        """Outputs of the EMA model in training mode, constants for the gradient."""
         return _constants(own_outputs(self.ema_classifier(images, training=True)))
 
     def measure(self, images: Tensor) -> dict[str, Tensor]:
@@ -286,7 +286,7 @@ class SemiSupervisedModel(ReplicatedModel):
 
     @property
     def inference_classifier(self) -> Classifier:
-        """The classifier to evaluate and ship: the averaged copy, if there is one."""
+        """The classifier to evaluate and ship: the EMA model, if there is one."""
         return self.classifier if self.ema_classifier is None else self.ema_classifier
 
     @property
@@ -298,7 +298,7 @@ class SemiSupervisedModel(ReplicatedModel):
 
     @property
     def trainable_variables(self) -> list:
-        """Those of the classifier and the plug-ins, not of the averaged copy."""
+        """Those of the classifier and the plug-ins, not of the EMA model."""
         variables = list(self.classifier.trainable_variables)
         for plug_in in self.plug_ins:
             for variable in plug_in.trainable_variables:

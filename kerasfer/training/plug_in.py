@@ -19,7 +19,7 @@ class PlugIn(keras.layers.Layer):
       refuses the pair;
     * `views`: entries of the batch it reads, beyond the scheme's own;
     * `loss_weights`: name -> weight of each loss that `losses_of` returns;
-    * `not_averaged`: its variables that the averaged copy takes as they are;
+    * `not_averaged`: its variables that the EMA model takes as they are;
     * `train_metrics`, `test_metrics`: its metrics, updated by `observe_training` and
       `observe_test`; each appears in the logs under its name.
 

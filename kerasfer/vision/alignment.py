@@ -67,7 +67,7 @@ class Crop:
         object.__setattr__(self, "points", tuple(map(tuple, points.tolist())))
 
 
-# Medians of MTCNN's landmarks on 324 of 400 images of FER2013's training part, drawn at
+# Medians of MTCNN's landmarks on 324 of 400 images of FER2013's training set, drawn at
 # random, in which it found one face with a confidence of 0.95; deviations of 0.06 to
 # 0.11: FER2013 is not aligned.
 _FER2013 = (

@@ -3,7 +3,7 @@
     python tests/benchmarks/overhead.py
 
 The compact network at 48 pixels, 64 labelled and 64 unlabelled faces, Adam, the
-averaged copy; steps of both in turn. The smaller the network the larger the ratio: with
+EMA model; steps of both in turn. The smaller the network the larger the ratio: with
 a ResNet the network takes ten times as long, and what a scheme adds is the same.
 """
 

@@ -111,7 +111,7 @@ def dlib_resnet(modules, num_classes):
 
 
 class Step:
-    """A training step: losses, gradients, Adam, the averaged copy.
+    """A training step: losses, gradients, Adam, the EMA model.
 
     Args:
         network: with `embed`, `fc`, `mean`, `deviation`, as the functions above make.

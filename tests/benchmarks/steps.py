@@ -5,7 +5,7 @@
 16 labelled and 16 unlabelled faces of 112 pixels, from the same weights, one step of
 each in turn: FixMatch, Ada-CM (two weak views with gradients) and ReMoP on FixMatch; in
 float32, and in bfloat16 (our mixed policy, their autocast). Both include normalisation,
-losses, gradients, Adam and the averaged copy; theirs is in channels-last, on as many
+losses, gradients, Adam and the EMA model; theirs is in channels-last, on as many
 threads as there are cores. The losses of the first step are compared.
 
 `--threads step` lets TensorFlow run several operations at a time, each on one thread,

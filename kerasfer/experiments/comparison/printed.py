@@ -161,7 +161,7 @@ def printed_tables(compared):
         if counts == {1}:
             over = "one run each"
         for name, title, columns in (
-            ("scores", "Test part", _SCORES),
+            ("scores", "Test set", _SCORES),
             ("f1", "F1 by class" if "confusion" in runs[0].run.result else "F1 by unit",
              None),
         ):  # fmt: skip

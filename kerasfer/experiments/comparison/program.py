@@ -113,7 +113,7 @@ def tables_of(compared, reference):
             mean = numbers.mean() if len(numbers) else np.nan
             row[f"{name} %"] = percent(mean, deviation)
         rows.append(row)
-    tables["Test part: mean and deviation over runs"] = pd.DataFrame(rows)
+    tables["Test set: mean and deviation over runs"] = pd.DataFrame(rows)
     paired = [
         over_seeds(values, reference).assign(score=name)
         for name, values in scores.items()
@@ -243,7 +243,7 @@ def _confusions(compared, methods):
 
 
 def _disagreements(compared):
-    """Validation faces of one pair on which the methods differ; of the test part none:
+    """Validation faces of one pair on which the methods differ; of the test set none:
     who looks at its errors begins to fit them."""
     section = Section("Where they disagree, on validation faces")
     of_pairs = {one.pair: {} for one in compared}

@@ -86,7 +86,7 @@ def _outermost(folder):
             files = RunFolder(path.parent)
             settings = read_settings(files.config)
             if "test_part" in settings:
-                continue  # of a search or a chain: its test part was not read
+                continue  # of a search or a chain: its test set was not read
             result = read_facts(files.result)
             env = facts_if_whole(files.env)
             yield result["method"], FinishedRun(path.parent, settings, env, result)

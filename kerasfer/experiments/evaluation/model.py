@@ -44,7 +44,7 @@ class _RunPredictor(Predictor):
 def parts_of_run(path):
     """Hash of a picture -> part of the run that it was in; {} for an export.
 
-    A file of a run's training part that is evaluated on again tells nothing.
+    A file of a run's training set that is evaluated on again tells nothing.
     """
     split = RunFolder(path).split
     if not split.exists():

@@ -148,10 +148,10 @@ def _note(seen):
     counts = seen[seen != ""].value_counts()
     if counts.empty:
         return ""
-    listed = ", ".join(f"{count} in its {part} part" for part, count in counts.items())
+    listed = ", ".join(f"{count} in its {part} set" for part, count in counts.items())
     return (
         f"of these faces the model's run had {listed}. Scores on faces that it was "
-        "trained or chosen on are too good, and a test part that is read twice begins "
+        "trained or chosen on are too good, and a test set that is read twice begins "
         "to be fitted; predictions.csv says which they are (column `seen`)."
     )
 

@@ -105,7 +105,7 @@ def _summary(run):
     section.numbers(pairs)
     section.say(
         f"The epoch was chosen by {chosen} on validation faces, which come out of the "
-        "training part; the test part was read once, by those weights."
+        "training set; the test set was read once, by those weights."
     )
     return section
 

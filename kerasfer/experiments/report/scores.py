@@ -1,4 +1,4 @@
-"""What a run made of the test part: by class or unit, by subgroup, by other rules."""
+"""What a run made of the test set: by class or unit, by subgroup, by other rules."""
 
 import functools
 
@@ -13,10 +13,10 @@ from kerasfer.experiments.scores_by import (
 
 
 def scores(run, subgroups):
-    """The section of the scores on the test part; empty where it was not read."""
+    """The section of the scores on the test set; empty where it was not read."""
     from kerasfer.analysis import figures
 
-    section, result = Section("Test part"), run.result
+    section, result = Section("Test set"), run.result
     if not result or not run.files.predictions_test.exists():
         return section
     table = run.table(run.files.predictions_test)
@@ -44,7 +44,7 @@ def scores(run, subgroups):
     if others := result.get("selections"):
         section.table(_selections(result, others), "By other rules that pick the epoch")
         section.say(
-            "The best epoch on the test part is optimistic: it was chosen by it."
+            "The best epoch on the test set is optimistic: it was chosen by it."
         )
     return section
 

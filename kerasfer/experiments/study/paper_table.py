@@ -78,8 +78,8 @@ def _beside(study, setting, metric, long):
 def _differing(study, entries, long):
     lines = list(study.differs)
     lines += [
-        "ours: the best epoch on validation faces cut from the training part; the test "
-        "part is read once, but for the column that says otherwise"
+        "ours: the best epoch on validation faces cut from the training set; the test "
+        "set is read once, but for the column that says otherwise"
     ]
     asked = sorted(study.seeds)
     seeds = {

@@ -47,7 +47,7 @@ class ActionUnits:
         return getattr(model, "emotions", ())
 
     def scores(self, faces, model, split):
-        """F1 scores of the test part by the threshold 0.5, and (`fitted_...`) by
+        """F1 scores of the test set by the threshold 0.5, and (`fitted_...`) by
         thresholds fitted on validation faces."""
         return _test(faces, model, split)[0]
 

@@ -40,7 +40,7 @@ class Expressions:
         return manifest.class_names
 
     def scores(self, faces, model, split, tests=()):
-        """Name -> score of the test part, and of other data sets to test on: those of
+        """Name -> score of the test set, and of other data sets to test on: those of
         the flags, and `tests`, name -> manifest."""
         predictions = _predictions(faces, model, split.test)
         return {

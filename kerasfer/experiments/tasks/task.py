@@ -29,10 +29,10 @@ class Task(Protocol):
         """Names of the classes of pseudo-labels; none where there are none."""
 
     def scores(self, faces, model, split):
-        """Name -> score of the test part, in [0, 1]."""
+        """Name -> score of the test set, in [0, 1]."""
 
     def evaluate(self, folder, faces, model, split):
-        """Reads the test part, writes its predictions; returns what result.json has."""
+        """Reads the test set, writes its predictions; returns what result.json has."""
 
     def write_validation(self, path, faces, model, split):
         """Writes predictions of validation faces."""
