@@ -20,7 +20,7 @@ demo: $(VENV)/run
 	$(VENV)/bin/python recipes/margin_mix.py
 
 test: lint types
-	KERASFER_TESTS=share $(PYTEST)
+	KERASFER_TESTS=$${KERASFER_TESTS:-share} $(PYTEST)
 
 # Every step names itself and its seconds; `make STEP` repeats one.
 test-all:
@@ -40,7 +40,7 @@ coverage: $(VENV)/test
 	$(PYTEST) --cov=kerasfer --cov-branch --cov-report=term --cov-fail-under=$(COVERED)
 
 test-addons: $(ADDONS)/test
-	KERASFER_TESTS=share $(ADDONS)/bin/python -m pytest $(SPREAD) --durations 10
+	KERASFER_TESTS=$${KERASFER_TESTS:-share} $(ADDONS)/bin/python -m pytest $(SPREAD) --durations 10
 
 lint: $(VENV)/test
 	$(VENV)/bin/ruff check .

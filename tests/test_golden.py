@@ -20,6 +20,13 @@ CLASSES, WIDTH, BATCH, STEPS = 7, 12, 16, 8
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
+def equal_gradients(found, expected):
+    """To 1e-5 of the largest entry."""
+    atol = 1e-5 * np.abs(expected).max()
+    assert atol > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=atol)
+
+
 def golden(name):
     with np.load(pathlib.Path(__file__).parent / f"golden/{name}.npz") as file:
         return dict(file)
@@ -58,7 +65,7 @@ def step(model, values, row, views, weights):
 @pytest.mark.parametrize(
     ("name", "scheme", "options", "extra", "states"),
     [
-        ("freematch", FreeMatch, {"momentum": 0.5}, {"fairness": 0.01},
+        ("freematch", FreeMatch, {"momentum": 0.5}, {"fairness": 1.0},
          ("confidence", "predicted", "histogram")),
         ("softmatch", SoftMatch, {"momentum": 0.5}, {},
          ("predicted", "mean", "variance")),
@@ -75,7 +82,8 @@ def test_the_thresholds_of_usb(name, scheme, options, extra, states):
         np.testing.assert_allclose(done.pseudo.mask, values["mask"][row], **CLOSE)
         for loss in ("unlabeled", *extra):
             np.testing.assert_allclose(done.losses[loss], values[loss][row], **CLOSE)
-        np.testing.assert_allclose(slopes["strong"], values["gradient"][row], **CLOSE)
+        equal_gradients(slopes["strong"], values["gradient"][row])
+        assert "weak" not in slopes
         for state in states:
             found = tf.convert_to_tensor(getattr(model, state))
             np.testing.assert_allclose(found, values[state][row], **CLOSE)
@@ -95,15 +103,14 @@ def test_ada_cm():
         )
         done, slopes = step(
             model, values, row, ("weak", "weak_2", "strong"),
-            {"unlabeled": 1.0, "contrastive": 0.1},
+            {"unlabeled": 1.0, "contrastive": 1.0},
         )  # fmt: skip
         np.testing.assert_array_equal(done.pseudo.mask, values["mask"][row])
         for loss in ("unlabeled", "contrastive"):
             np.testing.assert_allclose(done.losses[loss], values[loss][row], **CLOSE)
-        np.testing.assert_allclose(slopes["strong"], values["gradient"][row], **CLOSE)
-        np.testing.assert_allclose(
-            slopes["weak"], values["weak_gradient"][row], **CLOSE
-        )
+        equal_gradients(slopes["strong"], values["gradient"][row])
+        for view in ("weak", "weak_2"):
+            equal_gradients(slopes[view], values[f"{view}_gradient"][row])
         labeled = values["labeled"][row][:, None, None], values["targets"][row]
         model.epoch_end([labeled], None)
         np.testing.assert_allclose(model.thresholds(), values["measured"][row], **CLOSE)
@@ -120,7 +127,8 @@ def test_inpl():
         np.testing.assert_allclose(
             done.losses["unlabeled"], values["unlabeled"][row], **CLOSE
         )
-        np.testing.assert_allclose(slopes["strong"], values["gradient"][row], **CLOSE)
+        equal_gradients(slopes["strong"], values["gradient"][row])
+        assert "weak" not in slopes
         for variable, value in plug_in.updates_of(done):
             variable.assign(value)
 
@@ -138,9 +146,9 @@ def test_the_center_loss():
             )
         slopes = tape.gradient(loss, [embeddings, centers])
         np.testing.assert_allclose(loss, values["loss"][row], **CLOSE)
-        np.testing.assert_allclose(slopes[0], values["gradient"][row], **CLOSE)
+        equal_gradients(slopes[0], values["gradient"][row])
         slope = tf.convert_to_tensor(slopes[1])
-        np.testing.assert_allclose(slope, values["center_gradient"][row], **CLOSE)
+        equal_gradients(slope, values["center_gradient"][row])
 
 
 def test_the_region_biased_loss():
@@ -152,4 +160,4 @@ def test_the_region_biased_loss():
             loss = tf.reduce_mean(region_biased_loss(attention))
         np.testing.assert_allclose(loss, values["loss"][row], **CLOSE)
         slope = tape.gradient(loss, attention)
-        np.testing.assert_allclose(slope, values["gradient"][row], **CLOSE)
+        equal_gradients(slope, values["gradient"][row])

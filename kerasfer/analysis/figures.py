@@ -238,8 +238,8 @@ def _merged(bins):
 def plane(embeddings, seed=0):
     """Embeddings in the plane, by scikit-learn's t-SNE.
 
-    It runs on one thread: its threads wait for each other at each of 1,000 short steps,
-    which beside any other work takes 4 to 10 times as long as one thread alone.
+    Its OpenMP part runs on one thread: several wait for each other at each of 1,000
+    short steps, which beside any other work takes 4 to 10 times as long.
 
     Args:
         embeddings: float (points, width), at least `FEWEST_POINTS`.

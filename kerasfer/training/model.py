@@ -66,7 +66,7 @@ class SemiSupervisedModel(ReplicatedModel):
 
     `compile(optimizer, metrics=...)` takes no loss; metrics read `probs`. `fit` takes
     the batches of `kerasfer.data.training_dataset(..., views=model.all_views)`.
-    `predict`, `evaluate` and validation use the EMA model of the weights.
+    `predict`, `evaluate` and validation use the EMA model, where there is one.
     `val_loss` is the supervised loss.
 
     Logged: `loss`, and each part as `<name>_loss` before its weight; if the scheme

@@ -126,7 +126,7 @@ def freematch(checkouts):
         fairness, _ = entropy_loss(
             mask, logits_of(strong), hook.p_model, hook.label_hist
         )
-        (loss + 0.01 * fairness).backward()
+        (loss + fairness).backward()
         record.add(
             weak=weak, strong=strong, mask=mask, unlabeled=loss, fairness=fairness,
             gradient=strong.grad, confidence=hook.time_p, predicted=hook.p_model,
@@ -182,7 +182,7 @@ def ada_cm(checkouts):
     )
     contrast = module(checkouts / "ada_cm/losses.py", "ada_cm_losses").SupConLoss()
     rng, record, thresholds = np.random.default_rng(7), Record(), [0.8] * CLASSES
-    views = zip(draws(8, 3.0), draws(9, 0.5), draws(10), draws(11, 4.0), strict=True)
+    views = zip(draws(8, 3.0), draws(9, 2.0), draws(10), draws(11, 4.0), strict=True)
     for epoch, (first, noise, strong, labeled) in enumerate(views, start=1):
         first, second = with_gradient(first), with_gradient(first + noise)
         strong = with_gradient(strong)
@@ -193,12 +193,13 @@ def ada_cm(checkouts):
         pair = [F.normalize(view, dim=1)[unsure] for view in (first, second)]
         contrastive = contrast(torch.stack(pair, 1))
         loss = (cross_entropy(strong, labels) * mask).mean()
-        (loss + 0.1 * contrastive).backward()
+        (loss + contrastive).backward()
         targets = logits_of(labeled).argmax(-1)
         targets[::4] = torch.tensor(rng.integers(0, CLASSES, BATCH // 4))
         record.add(
             weak=first, weak_2=second, strong=strong, mask=mask, unlabeled=loss,
             contrastive=contrastive, gradient=strong.grad, weak_gradient=first.grad,
+            weak_2_gradient=second.grad,
             thresholds=np.float32(thresholds), labeled=labeled, targets=targets,
         )  # fmt: skip
         # They leave out a first row, which they put there themselves.

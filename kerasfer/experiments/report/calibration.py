@@ -6,7 +6,7 @@ from kerasfer.experiments.report.page import Section
 
 
 def calibration(run):
-    """The section of reliability diagrams on test and validation set."""
+    """The section of reliability diagrams on the test and validation sets."""
     from kerasfer.analysis import figures
     from kerasfer.deploy.calibration import expected_calibration_error
 

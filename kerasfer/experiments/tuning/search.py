@@ -30,7 +30,7 @@ class Search:
 
     Raises:
         ValueError: a method or a part of the space that the recipe does not have, or
-            folds, whose validation parts overlap with other folds' training.
+            folds, whose validation sets overlap with other folds' training.
     """
 
     def __init__(self, config, recipe, base):

@@ -17,8 +17,8 @@ def rows_to_drop(manifest, problems):
     """Names of the pictures to leave out.
 
     Unreadable and blank ones; of pictures that are the same, or nearly, all but one:
-    that of the test set if there is one, else of the validation, else the first with a
-    label. Copies within the test set go too.
+    that of the test set if there is one, else of the validation set, else the first
+    with a label. Copies within the test set go too.
 
     Args:
         manifest: `Manifest`.
