@@ -144,7 +144,7 @@ def devices():
 
 
 # In float16 a first step whose gradients overflow is left out and halves the scale of
-# the loss; one start in some tens loses two steps so.
+# the loss; a start may lose two steps so.
 _STEPS = 8
 
 

@@ -239,7 +239,7 @@ def plane(embeddings, seed=0):
     """Embeddings in the plane, by scikit-learn's t-SNE.
 
     Its OpenMP part runs on one thread: several wait for each other at each of 1,000
-    short steps, which beside any other work takes 4 to 10 times as long.
+    short steps, which beside other work takes several times as long.
 
     Args:
         embeddings: float (points, width), at least `FEWEST_POINTS`.

@@ -217,7 +217,7 @@ def environment():
 
 @functools.cache
 def _packages():
-    """Installed distribution -> version; half a second to read."""
+    """Installed distribution -> version; slow to read, so once a process."""
     found = importlib.metadata.distributions()
     packages = {part.name: part.version for part in found if part.name}
     return dict(sorted(packages.items(), key=lambda part: part[0].lower()))

@@ -53,18 +53,14 @@ SINGLY = {"test_docstrings", "test_replicas"}
 def in_turn(items, step_of):
     """The tests that a share takes: all of most modules; a fifth of the modules of
     programs and kills; a third of the `LONG` ones; a ninth of the tests of `SINGLY`."""
-    of_step = {item.module.__name__: step_of(item.module) for item in items}
-    parts = {
-        name: 5 if step in ("recipes", "kills") else 3
-        for name, step in sorted(of_step.items())
-        if step in ("recipes", "kills") or name in LONG
-    }
-    kept = {*of_step} - parts.keys() - SINGLY
-    for part in {*parts.values()}:
-        kept |= {*of_this_commit([n for n in parts if parts[n] == part], part)}
+    steps = {item.module.__name__: step_of(item.module) for item in items}
+    programs = [n for n in sorted(steps) if steps[n] in ("recipes", "kills")]
+    long = sorted(LONG & steps.keys() - {*programs})
+    kept = steps.keys() - {*programs} - {*long} - SINGLY
+    kept |= {*of_this_commit(programs, 5), *of_this_commit(long, 3)}
     singly = [item for item in items if item.module.__name__ in SINGLY]
-    singly = of_this_commit(singly, 9)
-    return [item for item in items if item.module.__name__ in kept or item in singly]
+    taken = {*of_this_commit(singly, 9)}
+    return [item for item in items if item.module.__name__ in kept or item in taken]
 
 
 @functools.cache
