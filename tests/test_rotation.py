@@ -20,16 +20,16 @@ def test_commits_in_a_row_take_each_case_once(turns):
     assert sorted(taken) == list(range(10))
 
 
-def test_a_ninth_is_fast_and_a_third_is_tested(turns):
+def test_a_twelfth_is_fast_and_a_third_is_tested(turns):
     fast, tested = [], []
-    for turn in range(9):
+    for turn in range(12):
         turns(turn)
         for case in rotation.often(range(20)):
             tested.append(case if isinstance(case, int) else case.values[0])
             fast += [case] if isinstance(case, int) else []
             assert isinstance(case, int) or case.marks[0].name == "slow"
-    assert sorted(fast) == list(range(20))  # each once in nine commits
-    assert sorted(tested) == sorted(3 * list(range(20)))  # each three times
+    assert sorted(fast) == list(range(20))  # each once in twelve commits
+    assert sorted(tested) == sorted(4 * list(range(20)))  # each four times
 
 
 def test_a_share_has_each_test_in_its_turn(turns):

@@ -1,6 +1,6 @@
 """Of many like cases a share is taken, by the hash of the commit: each in its turn.
 
-`make test` takes a ninth, `make test-all` a third, `KERASFER_TESTS=all` all of them;
+`make test` takes a twelfth, `make test-all` a third, `KERASFER_TESTS=all` all of them;
 commits in a row cover the rest. `KERASFER_TESTS=share`, which `make test` and the tests
 on the older stack set, also takes a share of the programs' and the longest modules'
 tests, which `make test-all` runs in full.
@@ -15,8 +15,8 @@ import pytest
 
 
 def often(cases):
-    """A third of the cases, of which a third is fast and the rest is marked as slow."""
-    fast, all_of_them = of_this_commit(cases, 9), of_this_commit(cases, 3)
+    """A third of the cases, of which a fourth is fast and the rest is marked as slow."""
+    fast, all_of_them = of_this_commit(cases, 12), of_this_commit(cases, 3)
     return [
         case if case in fast else pytest.param(case, marks=pytest.mark.slow)
         for case in all_of_them
@@ -33,9 +33,12 @@ def of_this_commit(cases, parts=3):
 
 LONG = {
     "test_checkpoints",
+    "test_cli",
     "test_data_workers",
     "test_detect_and_align",
     "test_distillation",
+    "test_dlib_resnet",
+    "test_doctor",
     "test_importers",
     "test_importers_of_anything",
     "test_importers_of_faces",
@@ -43,7 +46,9 @@ LONG = {
     "test_readme",
     "test_recipe_options",
     "test_region_and_patch_classifiers",
+    "test_saved_classifiers",
     "test_study_files",
+    "test_targets",
     "test_without_unlabeled_faces",
 }
 SINGLY = {"test_docstrings", "test_replicas"}
