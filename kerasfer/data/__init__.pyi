@@ -1,5 +1,6 @@
 from . import protocols as protocols
 from . import synthetic as synthetic
+from .decoded import decode_once as decode_once
 from .distilled import with_distilled as with_distilled
 from .distributed import distributed_training_dataset as distributed_training_dataset
 from .folding import folds as folds

@@ -31,6 +31,7 @@ class Manifest:
         parts: str (n,) of "train", "unlabeled", "validation", "test"; or None.
         root: folder that relative names start from.
         images: uint8 (n, height, width, channels) for images in memory, else None.
+        decoded: images of files, decoded once (`kerasfer.data.decode_once`), or None.
     """
 
     names: np.ndarray
@@ -42,6 +43,7 @@ class Manifest:
     parts: np.ndarray | None = None
     root: pathlib.Path = pathlib.Path()
     images: np.ndarray | None = None
+    decoded: Any = None
 
     def __len__(self):
         return len(self.names)
@@ -99,6 +101,8 @@ class Manifest:
             FileNotFoundError, ValueError: see `encoded` and
                 `kerasfer.vision.images.decode_image`.
         """
+        if self.decoded is not None and channels in (None, 3):
+            return self.decoded[row]
         if self.images is None:
             path = os.path.join(self.root, self.names[row])
             return decode_image(_read(path), path, channels or 3)
@@ -112,6 +116,8 @@ class Manifest:
             for column in columns
             if (values := getattr(self, column)) is not None
         }
+        if self.decoded is not None:
+            kept["decoded"] = self.decoded.subset(rows)
         return dataclasses.replace(self, **kept)
 
     def class_counts(self) -> Array:
@@ -263,6 +269,7 @@ def concatenate(first: Manifest, second: Manifest) -> Manifest:
     if (first.images is None) != (second.images is None):
         raise ValueError("Images in memory and in files cannot be one set of images.")
     in_memory = first.images is not None
+    decoded = first.decoded is not None and second.decoded is not None
 
     def names(manifest):
         if in_memory:
@@ -277,4 +284,5 @@ def concatenate(first: Manifest, second: Manifest) -> Manifest:
         subjects=None,
         parts=None,
         images=np.concatenate([first.images, second.images]) if in_memory else None,
+        decoded=first.decoded.followed_by(second.decoded) if decoded else None,
     )

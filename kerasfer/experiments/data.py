@@ -50,6 +50,10 @@ class Faces:
     """mu, unlabelled faces a step over labelled ones."""
     data_workers: int = 0
     """Processes that make the batches; 0: threads of this one, as fast as one core."""
+    cache: Literal["memory", "disk"] | None = None
+    """Decode each face once, in memory or in a mapped file; None: for each batch."""
+    cache_folder: pathlib.Path = pathlib.Path("runs/decoded")
+    """Folder of that file; of about 3 bytes a pixel of all faces."""
 
     def __post_init__(self):
         require_at_least(self, 1, "batch_size", "unlabeled_ratio")
@@ -82,6 +86,10 @@ class Faces:
 def split(faces, manifest, seed):
     """The parts of a manifest, by the protocol or as in a split.csv."""
     other = faces.unlabeled and kerasfer.data.read_manifest(faces.unlabeled)
+    if faces.cache:
+        folder = faces.cache_folder if faces.cache == "disk" else None
+        manifest = kerasfer.data.decode_once(manifest, folder)
+        other = other and kerasfer.data.decode_once(other, folder)
     if faces.split:
         return kerasfer.data.load_split(faces.split, manifest, other)
     return kerasfer.data.protocols.split(

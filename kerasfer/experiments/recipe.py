@@ -29,7 +29,7 @@ from kerasfer.experiments.train import run_training
 
 # Which runs there are and where, not how one is made.
 _ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
-_ELSEWHERE += ("data_workers",)
+_ELSEWHERE += ("data_workers", "cache", "cache_folder")
 # Flags that came later: at their defaults, runs are those of before.
 _LATER = {
     "network": ("head", "freeze", "first_layer_rate"),

@@ -1,5 +1,6 @@
 """One training run, from its folder to its result."""
 
+import dataclasses
 import functools
 import json
 import shutil
@@ -37,7 +38,8 @@ def run_training(config, settings, folder, train, task, read_test=True, own_part
     with opened(folder, settings, config.output.resume, devices) as run:
         if run.result is not None:
             if config.faces.manifest:
-                split = task.build_split(config.faces, settings["seed"])
+                faces = dataclasses.replace(config.faces, cache=None)
+                split = task.build_split(faces, settings["seed"])
                 kerasfer.data.check_split(split, run.files.split)
             print(f"{folder} is finished; its result is taken as it is.")
             return _tested_later(run, config, devices) if read_test else run.result

@@ -22,6 +22,7 @@ _HERE = pathlib.Path(__file__).parent
 _OUT = _HERE.parents[1] / "docs/measured/benchmarks.md"
 _BENCHMARKS = (
     ("views.py",),
+    ("cache.py",),
     ("rand_augment.py",),
     ("scaling.py",),
     ("steps.py",),

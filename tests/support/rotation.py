@@ -15,7 +15,7 @@ import pytest
 
 
 def often(cases):
-    """A third of the cases, of which a fourth is fast and the rest is marked as slow."""
+    """A third of the cases; a fourth of these is fast, the rest is marked as slow."""
     fast, all_of_them = of_this_commit(cases, 12), of_this_commit(cases, 3)
     return [
         case if case in fast else pytest.param(case, marks=pytest.mark.slow)
