@@ -61,6 +61,12 @@ _PROGRAMS = {
     "systems": "kerasfer.recipes.systems",
 }
 _NAMED = {"train": "RECIPE", "prepare": "DATASET"}
+_DOCTOR = """\
+usage: kerasfer doctor [RECIPE [FLAGS]]
+
+Says whether training works here. With a recipe and the flags of a run: how much memory
+it will take, from two steps, and which batch fits where that is too much.
+"""
 
 
 def main(words=None):
@@ -120,14 +126,25 @@ def _run_named(command, words):
 
 
 def _doctor(words):
-    if words:
-        print("usage: kerasfer doctor\n\nSays whether training works here.")
-        return 0 if words in (["-h"], ["--help"]) else 2
+    if words and words[0] in ("-h", "--help"):
+        print(_DOCTOR, end="")
+        return 0
+    if words and words[0] not in programs_of("train"):
+        names = programs_of("train")
+        return _unknown("recipe", words[0], names, "kerasfer doctor --help")
     from kerasfer.doctor import examine
     from kerasfer.quiet import quiet
 
     quiet()
-    return examine()
+    if not words:
+        return examine()
+    from kerasfer.experiments.flags import parse
+    from kerasfer.experiments.memory import check_memory
+    from kerasfer.experiments.study.file import load_recipe
+
+    recipe = load_recipe(words[0], "doctor")
+    config = parse(recipe.config, words[1:])
+    return examine([lambda: check_memory(recipe, config)])
 
 
 def _run(module, title, words):

@@ -18,8 +18,8 @@ FLOORS = [
     {"schemes", "plug_ins", "omni"},
     {"callbacks", "classifiers", "training", "analysis", "deploy"},
     {"data", "backbones", "layers", "metrics", "vision", "augment", "targets"},
-    {"action_units", "frozen", "losses", "optional", "safe_write", "schedules",
-     "quiet"},
+    {"action_units", "frozen", "losses", "optional", "machine_memory", "safe_write",
+     "schedules", "quiet"},
     {"_compat", "types"},
 ]  # fmt: skip
 # Taken apart or compared; a run may note it down.

@@ -41,7 +41,7 @@ def test_help_is_quick():
         (["trian"], "error: no command trian. Did you mean train? Expected one of"),
         (["train", "margin-mix"], "no recipe margin-mix. Did you mean margin_mix?"),
         (["prepare", "rafbd"], "no dataset rafbd. Did you mean rafdb?"),
-        (["doctor", "everything"], ""),
+        (["doctor", "margin"], "no recipe margin. Did you mean margin_mix?"),
     ],
 )
 def test_a_misspelled_word_suggests_the_nearest(words, error, capsys):

@@ -136,7 +136,7 @@ def test_images_in_memory_stay_as_they_are(folder):
 
 
 def test_more_than_the_machine_has_is_refused_at_once(faces, monkeypatch):
-    monkeypatch.setattr(decoded.os, "sysconf", lambda name: 100)
+    monkeypatch.setattr(decoded, "machine_memory", lambda: 10000)
     with pytest.raises(MemoryError, match=r"take 0\.0 GB.*--cache disk"):
         decode_once(faces)
 

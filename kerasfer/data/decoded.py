@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasfer.data.manifest import Manifest
 from kerasfer.data.records import is_record, shard_of
+from kerasfer.machine_memory import machine_memory
 from kerasfer.safe_write import atomic_write, require_room
 from kerasfer.types import Array, PathLike
 
@@ -142,7 +143,7 @@ def _digest(manifest):
 
 
 def _require_memory(size):
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = machine_memory()
     if size > memory:
         raise MemoryError(
             f"The decoded faces take {size / 1e9:.1f} GB, and this machine has "

@@ -247,7 +247,9 @@ def reported_errors():
     except KeyboardInterrupt:
         print("\nInterrupted. The same command with --resume goes on.")
         raise SystemExit(130) from None
-    except (FileNotFoundError, ValueError, FloatingPointError) as error:
+    except (
+        FileNotFoundError, ValueError, FloatingPointError, MemoryError,
+    ) as error:  # fmt: skip
         raise SystemExit(f"error: {error}") from None
     except OSError as error:
         raise SystemExit(

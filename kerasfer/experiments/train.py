@@ -12,6 +12,7 @@ from kerasfer.experiments.devices import devices_of, lost_workers_reported
 from kerasfer.experiments.later_tests import kept_classifier, tested_later
 from kerasfer.experiments.locking import opened
 from kerasfer.experiments.logging_callbacks import note_end, plain_warnings
+from kerasfer.experiments.memory import exhausted_memory_explained
 from kerasfer.experiments.own_parts import keep_copies
 from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.report.run import write_run_report
@@ -46,7 +47,11 @@ def run_training(config, settings, folder, train, task, read_test=True, own_part
         keep_copies(own_parts, run.files.own_parts)
         reports = config.output.report and devices.is_chief
         try:
-            with plain_warnings(), lost_workers_reported():
+            with (
+                plain_warnings(),
+                lost_workers_reported(),
+                exhausted_memory_explained(config.faces),
+            ):
                 training = TrainingRun(run, config, devices, task)
                 model = train(config, settings["method"], training)
         except FloatingPointError as error:

@@ -1,0 +1,202 @@
+"""The memory of a training: tried before it begins, explained where it runs out.
+
+What a training takes hangs on the network, the libraries' kernels and their scratch
+space, so two steps are trained and measured, in a process of its own, with the flags of
+the run. It validates as the run does, and does not read the test set.
+"""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import pathlib
+import resource
+import signal
+import sys
+import tempfile
+
+from kerasfer.doctor import OK, WRONG, Finding
+from kerasfer.experiments.flags import with_values
+from kerasfer.experiments.floors import FLOORS
+from kerasfer.machine_memory import machine_memory
+
+_STEPS = 2  # the second has all that the first has left
+_FULL = 0.9  # of the machine's memory: the rest is other programs'
+_OUT = "out of memory"
+_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """Two steps of a training.
+
+    Attributes:
+        host: bytes at the peak of the process; 0 if it did not come to an end.
+        gpus: bytes at the peak of each GPU.
+        error: why it did not come to an end; "out of memory" if that is why.
+    """
+
+    host: int = 0
+    gpus: tuple = ()
+    error: str = ""
+
+
+def check_memory(recipe, config, tried=None):
+    """A `Finding` for each method of a command: what its training takes, and, where
+    that is too much, the largest of the halves of its batch that fits.
+
+    Args:
+        recipe: a `Recipe`.
+        config: of the run.
+        tried: (recipe, config, method) -> `Trial`; None trains.
+    """
+    tried = tried or try_steps
+    memory = machine_memory()
+    for method in dict.fromkeys(recipe.methods(config)):
+        if method in FLOORS:
+            continue
+        trial = tried(recipe, config, method)
+        if trial.error not in ("", _OUT):
+            yield Finding(f"memory of {method}", WRONG, trial.error)
+        elif _fits(trial, memory):
+            yield Finding(f"memory of {method}", OK, _says(trial, config, memory))
+        else:
+            yield Finding(
+                f"memory of {method}",
+                WRONG,
+                _says(trial, config, memory),
+                _what_fits(recipe, config, method, memory, tried),
+            )
+
+
+def _fits(trial, memory):
+    return not trial.error and trial.host < _FULL * memory
+
+
+def _says(trial, config, memory):
+    batch = describe_batch(config.faces)
+    if trial.error:
+        return f"{_OUT} in {batch}; the machine has {memory / 1e9:.1f} GB"
+    gpus = "".join(
+        f", GPU {number}: {peak / 1e9:.2f} GB" for number, peak in enumerate(trial.gpus)
+    )
+    peak = f"{trial.host / 1e9:.2f} of {memory / 1e9:.1f} GB"
+    return f"{peak} at the peak{gpus}; {batch}"
+
+
+def _what_fits(recipe, config, method, memory, tried):
+    smaller = half_of(config.faces)
+    while smaller:
+        trial = tried(recipe, with_values(config, smaller), method)
+        if _fits(trial, memory):
+            ((name, value),) = smaller.items()
+            return f"--{name.replace('_', '-')} {value}: {trial.host / 1e9:.2f} GB"
+        smaller = half_of(dataclasses.replace(config.faces, **smaller))
+    return "not even one face a step fits: a smaller --image-size or --backbone"
+
+
+def half_of(faces):
+    """The flag that halves a batch, as {name: value}; empty where it cannot be."""
+    if faces.batch_size > 1:
+        return {"batch_size": faces.batch_size // 2}
+    return {}
+
+
+def describe_batch(faces):
+    """Of how many faces a step is, of which size."""
+    return (
+        f"steps of {faces.batch_size} labelled and up to "
+        f"{faces.batch_size * faces.unlabeled_ratio} unlabelled faces, "
+        f"{faces.image_size} px"
+    )
+
+
+def try_steps(recipe, config, method):
+    """A `Trial`, in a process of its own."""
+    context = multiprocessing.get_context("spawn")  # its peak is not this one's
+    ours, theirs = context.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory() as folder:
+        config = with_values(
+            config,
+            {
+                **{"epochs": 1, "steps_per_epoch": _STEPS, "out": pathlib.Path(folder)},
+                **{"resume": False, "report": False, "tensorboard": False},
+                "selections": (),
+            },
+        )
+        process = context.Process(
+            target=_train, args=(theirs, recipe.name, config, method)
+        )
+        process.start()
+        theirs.close()
+        try:
+            return ours.recv()
+        except EOFError:
+            process.join()
+            return Trial(error=_end_of(process.exitcode))
+        finally:
+            process.join()
+
+
+def _end_of(code):
+    if code == -signal.SIGKILL:
+        return _OUT  # by the system: nobody else kills it
+    return f"the training ended with status {code}; run it to see why"
+
+
+def _train(pipe, name, config, method):
+    """The process."""
+    from kerasfer.experiments.study.file import load_recipe
+    from kerasfer.quiet import quiet
+
+    quiet()
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    recipe = load_recipe(name, "doctor")
+    seed = config.output.seeds[0]
+    try:
+        folder = config.output.out / "run"
+        recipe.run(config, method, seed, folder, read_test=False)
+    except MemoryError:
+        pipe.send(Trial(error=_OUT))
+    except Exception as error:
+        text = str(error).splitlines()[0] if str(error) else "no message"
+        pipe.send(Trial(error=f"{type(error).__name__}: {text}"))
+    else:
+        pipe.send(Trial(_peak_of_host(), _peaks_of_gpus()))
+
+
+def _peak_of_host():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def _peaks_of_gpus():
+    import tensorflow as tf
+
+    count = len(tf.config.list_logical_devices("GPU"))
+    info = tf.config.experimental.get_memory_info
+    return tuple(info(f"GPU:{number}")["peak"] for number in range(count))
+
+
+@contextlib.contextmanager
+def exhausted_memory_explained(faces):
+    """Raises a MemoryError that says what to lower where TensorFlow has no memory left.
+
+    Args:
+        faces: flags of the data.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        lower = "".join(
+            f" Lower --{name.replace('_', '-')} to {value}, half of it, or"
+            for name, value in half_of(faces).items()
+        )
+        raise MemoryError(
+            f"Out of memory in {describe_batch(faces)}.{lower or ' Lower'} "
+            "--image-size; `kerasfer doctor RECIPE` with the same flags tries which "
+            f"batch fits. ({str(error).splitlines()[0]})"
+        ) from None
