@@ -1,11 +1,13 @@
 """data_prep/detect_and_align.py: the same bytes after a kill, a reason for all."""
 
+import contextlib
 import csv
 import hashlib
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -166,8 +168,7 @@ def test_a_kill_changes_no_byte(photos, undisturbed, tmp_path, shards_until_kill
     assert not (out / "manifest.csv").exists(), "it was killed too late"
     code, output = align(*flags, "--resume")
     assert code == 0, output
-    left = {n: d for n, d in digests(out).items() if ".writing-" not in n}
-    assert left == digests(undisturbed)
+    assert digests(out) == digests(undisturbed)
 
 
 @pytest.mark.slow
@@ -179,6 +180,54 @@ def test_beam_writes_the_same_bytes(photos, undisturbed, tmp_path):
         "--direct_num_workers", 2, program=BEAM,
     )  # fmt: skip
     assert code == 0, output
+    assert digests(out) == digests(undisturbed)
+
+
+@contextlib.contextmanager
+def dask_cluster(folder, workers):
+    """Address of a scheduler on this machine, and its workers' processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    program = [sys.executable, "-m", "dask"]
+    quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    port = address.rpartition(":")[2]
+    commands = [[*program, "scheduler", "--port", port, "--no-dashboard"]]
+    commands += [
+        [*program, "worker", address, "--nthreads", "1", "--no-nanny",
+         "--local-directory", f"worker{k}"]
+        for k in range(workers)
+    ]  # fmt: skip
+    processes = [subprocess.Popen(command, **quiet) for command in commands]
+    try:
+        from distributed import Client
+
+        with Client(address, timeout="60s") as client:
+            client.wait_for_workers(workers, timeout=60)
+        yield address, processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+def test_dask_ends_the_work_of_a_worker_that_is_killed(photos, undisturbed, tmp_path):
+    pytest.importorskip("apache_beam")
+    pytest.importorskip("distributed")
+    out = tmp_path / "out"
+    with dask_cluster(tmp_path, workers=3) as (address, workers):
+        process = started(
+            photos, out, "--shard-size", 1, "--",
+            "--runner", "apache_beam.runners.dask.dask_runner.DaskRunner",
+            "--dask_client_address", address, program=BEAM,
+        )  # fmt: skip
+        while process.poll() is None and not [*out.glob(".shards/0*.json")]:
+            time.sleep(0.05)
+        workers[0].kill()
+        assert not (out / "manifest.csv").exists(), "it was killed too late"
+        output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
     assert digests(out) == digests(undisturbed)
 
 

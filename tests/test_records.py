@@ -60,6 +60,23 @@ def test_the_bytes_come_back_as_they_were(tmp_path):
         assert feature["image/filename"].bytes_list.value == [name.encode()]
 
 
+def field(number, value):
+    """A field of a protocol buffer: bytes behind their key and their length, < 128."""
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def test_a_record_has_the_same_bytes_in_every_process(tmp_path):
+    # A map's entries have an order that a process draws, unless it is asked for one.
+    offset = write_shard(tmp_path / "a.tfrecord", [(b"abc", "x.jpg")])[0]
+    entries = b""
+    for name, value in ((b"image/encoded", b"abc"), (b"image/filename", b"x.jpg")):
+        feature = field(1, field(1, value))  # bytes_list, of one value
+        entries += field(1, field(1, name) + field(2, feature))
+    example = field(1, entries)
+    written = (tmp_path / "a.tfrecord").read_bytes()
+    assert written[offset + 12 :][: len(example)] == example
+
+
 def test_an_image_larger_than_what_is_read_at_once(tmp_path):
     large = np.random.default_rng(0).bytes(100_000)
     (offset,) = write_shard(tmp_path / "s.tfrecord", [(large, "a")])

@@ -74,7 +74,8 @@ class ShardWriter:
             encoded: the bytes of a JPEG or PNG.
             filename: what the image was called.
         """
-        record = _example(encoded, filename).SerializeToString()
+        # A map has no order of its own: without one a process draws it.
+        record = _example(encoded, filename).SerializeToString(deterministic=True)
         self._writer.write(record)
         offset = self._position
         self._position += _HEADER.size + len(record) + _FOOTER

@@ -11,9 +11,14 @@ import shutil
 from kerasfer.data.licences import licence_notes, write_notice
 from kerasfer.preparation.aligning.faces import ENCODINGS, FACTS, crop_of
 from kerasfer.preparation.aligning.pictures import read_pictures
-from kerasfer.preparation.aligning.shards import open_folder, record_path, settings_of
+from kerasfer.preparation.aligning.shards import (
+    FOLDER,
+    open_folder,
+    record_path,
+    settings_of,
+)
 from kerasfer.preparation.aligning.workers import start_worker, work
-from kerasfer.safe_write import atomic_write
+from kerasfer.safe_write import atomic_write, remove_leftovers
 
 MANIFEST, REJECTED, CROP = "manifest.csv", "rejected.csv", "crop.json"
 
@@ -98,6 +103,8 @@ def _submitted(config, settings, missing):
 def _assemble(config, settings, columns, count):
     """manifest.csv and what stands beside it, of the records of all shards."""
     out = config.out
+    for folder in (out / FOLDER, *out.glob("shards"), *out.glob("images/**/")):
+        remove_leftovers(folder)  # of a process that was killed: all shards are whole
     header = ["path", *columns, *FACTS]
     kept = refused = 0
     with (
