@@ -1,6 +1,6 @@
 """Seconds of a fine-tuning step of dlib's network, beside the same in eager PyTorch.
 
-    python tests/benchmarks/fine_tuning.py [--threads op|step]
+    python tests/benchmarks/fine_tuning.py [--threads op|step] [--faces 16] [--side 112]
 
 16 labelled faces of 112 pixels, supervised; with 48 unlabelled ones, FixMatch. From the
 same weights, one step of each in turn, in float32 and in bfloat16, as `steps.py` does;
@@ -9,7 +9,7 @@ the losses of the first step are compared. Statistics are those of the images at
 
 import numpy as np
 
-_LABELED, _UNLABELED, _SIDE, _CLASSES, _REPETITIONS = 16, 48, 112, 8, 15
+_CLASSES, _REPETITIONS = 8, 15
 
 
 def our_step(scheme, network, batch, labels, threshold):
@@ -20,7 +20,7 @@ def our_step(scheme, network, batch, labels, threshold):
     import kerasfer
     from kerasfer.training.read_order import reads_before_writes
 
-    shape = (_SIDE, _SIDE, 3)
+    shape = batch["image"].shape[1:]
     backbone = kerasfer.backbones.dlib_resnet(shape)
     kerasfer.backbones.load_dlib(backbone)
     normalize = kerasfer.layers.ImageNormalization("dlib")
@@ -67,7 +67,7 @@ def copy_weights(backbone, last, network):
         network.fc.bias.copy_(tensor(last.bias))
 
 
-def measure(modules, scheme, bfloat16, setting):
+def measure(modules, scheme, bfloat16, size, setting):
     import keras
     import pytorch
     from rows import Row, faster, in_turns
@@ -75,12 +75,13 @@ def measure(modules, scheme, bfloat16, setting):
     torch = modules[0]
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    sizes = {"image": _LABELED, "weak": _UNLABELED, "strong": _UNLABELED}
+    faces, side = size
+    sizes = {"image": faces, "weak": 3 * faces, "strong": 3 * faces}
     batch = {
-        view: rng.integers(0, 256, (count, _SIDE, _SIDE, 3), np.uint8)
+        view: rng.integers(0, 256, (count, side, side, 3), np.uint8)
         for view, count in sizes.items()
     }
-    labels = rng.integers(0, _CLASSES, _LABELED)
+    labels = rng.integers(0, _CLASSES, faces)
     tensors = {view: torch.from_numpy(images) for view, images in batch.items()}
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if bfloat16 else "float32")
     network = pytorch.dlib_resnet(modules, _CLASSES)
@@ -96,7 +97,7 @@ def measure(modules, scheme, bfloat16, setting):
     mine, other = (np.median(times[name]) for name in ("ours", "theirs"))
     what = "FixMatch, mu 3" if scheme == "FixMatch" else "supervised"
     Row(
-        f"fine-tuning step, {what}, dlib_resnet, {_SIDE} px, "
+        f"fine-tuning step, {what}, dlib_resnet, {side} px, "
         f"{'bfloat16' if bfloat16 else 'float32'}{setting}",
         f"{mine:.3f} s",
         f"eager PyTorch, channels-last: {other:.3f} s",

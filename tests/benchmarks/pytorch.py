@@ -122,6 +122,8 @@ class Step:
 
     def __init__(self, modules, network, scheme, threshold, bfloat16):
         self.torch = modules[0]
+        self.device = "cuda" if self.torch.cuda.is_available() else "cpu"
+        network = network.to(self.device)
         self.scheme, self.threshold = scheme, threshold
         self.bfloat16 = bfloat16
         self.network = network.to(memory_format=self.torch.channels_last).train()
@@ -129,15 +131,18 @@ class Step:
         used = [p for n, p in network.named_parameters() if self._is_used(n)]
         self.optimizer = self.torch.optim.Adam(used, 1e-4, eps=1e-7)
         colors = (1, 3, 1, 1)
-        self.mean = self.torch.tensor(network.mean).reshape(colors)
-        self.deviation = self.torch.tensor(network.deviation).reshape(colors)
+        self.mean = self._on_device(network.mean).reshape(colors)
+        self.deviation = self._on_device(network.deviation).reshape(colors)
+
+    def _on_device(self, values):
+        return self.torch.tensor(values, device=self.device)
 
     def _is_used(self, name):
         return name != "prototypes" or self.scheme == "ReMoP"
 
     def __call__(self, batch, labels):
         """One step on uint8 images (B, height, width, 3) a view; its loss."""
-        loss = SCHEMES[self.scheme](self, batch, labels)
+        loss = SCHEMES[self.scheme](self, batch, labels.to(self.device))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -151,9 +156,9 @@ class Step:
     def outputs(self, images):
         """Embedding and logits, float32."""
         # NHWC in memory, as channels-last wants it.
-        images = images.permute(0, 3, 1, 2).float()
+        images = images.to(self.device).permute(0, 3, 1, 2).float()
         images = (images - self.mean) / self.deviation
-        with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bfloat16):
+        with self.torch.autocast(self.device, self.torch.bfloat16, self.bfloat16):
             embedding = self.network.embed(images)
         embedding = embedding.float()
         return embedding, self.network.fc(embedding)
@@ -196,8 +201,10 @@ def ada_cm(step, batch, labels):
     kept = len(views[0])
     both = torch.cat(views)
     similarity = both @ both.T / 0.07
-    similarity = similarity.masked_fill(torch.eye(2 * kept).bool(), -1e9)
-    other = torch.arange(2 * kept).roll(kept)
+    similarity = similarity.masked_fill(
+        torch.eye(2 * kept, device=step.device).bool(), -1e9
+    )
+    other = torch.arange(2 * kept, device=step.device).roll(kept)
     contrast = step.cross_entropy(similarity, other).mean()
     supervised = step.cross_entropy(logits, labels).mean()
     return 0.5 * supervised + unlabeled + 0.1 * contrast
@@ -218,7 +225,7 @@ def remop(step, batch, labels):
     unlabeled_center = (pull * mask).sum() / mask.sum().clamp(min=1)
     directions = torch.nn.functional.normalize(prototypes - prototypes.mean(0), dim=-1)
     count = len(prototypes)
-    diagonal = torch.eye(count).bool()
+    diagonal = torch.eye(count, device=step.device).bool()
     gram = (directions @ directions.T).masked_fill(diagonal, -1 / (count - 1))
     supervised = step.cross_entropy(logits, labels).mean()
     return (
@@ -241,13 +248,17 @@ def run(measure, schemes, description):
     """The main program of a benchmark of steps.
 
     Args:
-        measure: (modules, scheme, bfloat16, setting) -> None, prints a row.
+        measure: (modules, scheme, bfloat16, (faces, side), setting) -> None, prints a
+            row.
         schemes: names of `SCHEMES`.
         description: for `--help`.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--threads", choices=("op", "step"), default="op")
-    per_step = parser.parse_args().threads == "step"
+    parser.add_argument("--faces", type=int, default=16, help="labelled ones a step")
+    parser.add_argument("--side", type=int, default=112, help="in pixels")
+    arguments = parser.parse_args()
+    per_step = arguments.threads == "step"
     if per_step:  # before TensorFlow is imported
         os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
         os.environ["TF_NUM_INTEROP_THREADS"] = str(os.cpu_count())
@@ -257,4 +268,5 @@ def run(measure, schemes, description):
             if modules is None:
                 print(f"| {scheme} step | - | {ABSENT} | - | 1 |")
             else:
-                measure(modules, scheme, bfloat16, setting)
+                size = arguments.faces, arguments.side
+                measure(modules, scheme, bfloat16, size, setting)

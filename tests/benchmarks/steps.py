@@ -1,12 +1,13 @@
 """Seconds of a training step of ResNet-18, beside the same step in eager PyTorch.
 
-    python tests/benchmarks/steps.py [--threads op|step]
+    python tests/benchmarks/steps.py [--threads op|step] [--faces 16] [--side 112]
 
-16 labelled and 16 unlabelled faces of 112 pixels, from the same weights, one step of
-each in turn: FixMatch, Ada-CM (two weak views with gradients) and ReMoP on FixMatch; in
-float32, and in bfloat16 (our mixed policy, their autocast). Both include normalisation,
-losses, gradients, Adam and the EMA model; theirs is in channels-last, on as many
-threads as there are cores. The losses of the first step are compared.
+16 labelled and as many unlabelled faces of 112 pixels, from the same weights, one step
+of each in turn: FixMatch, Ada-CM (two weak views with gradients) and ReMoP on FixMatch;
+in float32, and in bfloat16 (our mixed policy, their autocast). Both include
+normalisation, losses, gradients, Adam and the EMA model; theirs is in channels-last, on
+as many threads as there are cores, or on the GPU. The losses of the first step are
+compared.
 
 `--threads step` lets TensorFlow run several operations at a time, each on one thread,
 instead of each on all (TF_NUM_INTRAOP_THREADS=1): a step has operations that do not
@@ -18,7 +19,7 @@ import tempfile
 
 import numpy as np
 
-_FACES, _SIDE, _CLASSES, _REPETITIONS = 16, 112, 7, 11
+_CLASSES, _REPETITIONS = 7, 11
 _VIEWS = ("image", "weak", "weak_2", "strong")
 
 
@@ -30,18 +31,19 @@ def our_step(scheme, threshold, theirs, batch, labels):
     import kerasfer
     from kerasfer.training.read_order import reads_before_writes
 
-    shape = (_SIDE, _SIDE, 3)
+    shape = batch["image"].shape[1:]
     backbone = kerasfer.backbones.resnet18(shape)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "resnet18.pth"
-        theirs.torch.save(theirs.network.body.state_dict(), path)
+        weights = theirs.network.body.state_dict()
+        theirs.torch.save({name: w.cpu() for name, w in weights.items()}, path)
         kerasfer.backbones.load_pytorch(backbone, path)
     classifier = kerasfer.build_classifier(
         backbone, shape, _CLASSES, normalization="imagenet"
     )
     linear = theirs.network.fc
     classifier.get_layer("logits").set_weights(
-        [linear.weight.detach().numpy().T, linear.bias.detach().numpy()]
+        [linear.weight.detach().cpu().numpy().T, linear.bias.detach().cpu().numpy()]
     )
     schemes, options = kerasfer.schemes, {"ema_warmup": False}
     if scheme == "Ada-CM":
@@ -51,7 +53,7 @@ def our_step(scheme, threshold, theirs, batch, labels):
     else:
         remop = kerasfer.plug_ins.ReMoP(_CLASSES)
         model = schemes.FixMatch(classifier, threshold, plug_ins=(remop,), **options)
-        remop.head.set_prototypes(theirs.network.prototypes.detach().numpy())
+        remop.head.set_prototypes(theirs.network.prototypes.detach().cpu().numpy())
     model.compile(keras.optimizers.Adam(1e-4))
     element = {view: batch[view] for view in ("image", *model.all_views)}
     data = iter(tf.data.Dataset.from_tensors((element, labels)).repeat())
@@ -73,13 +75,14 @@ def threshold_of(torch_step, batch):
         probs = logits.softmax(-1)
         if torch_step.scheme == "Ada-CM":
             probs = (probs + torch_step.outputs(batch["weak_2"])[1].softmax(-1)) / 2
-    confidence = np.sort(probs.max(-1).values.numpy())
-    middle = confidence[_FACES // 4 : 1 + 3 * _FACES // 4]
+    confidence = np.sort(probs.max(-1).values.cpu().numpy())
+    faces = len(confidence)
+    middle = confidence[faces // 4 : 1 + 3 * faces // 4]
     widest = np.diff(middle).argmax()
     return float(middle[widest : widest + 2].mean())
 
 
-def measure(modules, scheme, bfloat16, setting):
+def measure(modules, scheme, bfloat16, size, setting):
     import keras
     import pytorch
     from rows import Row, faster, in_turns
@@ -87,13 +90,15 @@ def measure(modules, scheme, bfloat16, setting):
     torch = modules[0]
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    shape = (_FACES, _SIDE, _SIDE, 3)
+    faces, side = size
+    shape = (faces, side, side, 3)
     batch = {view: rng.integers(0, 256, shape, np.uint8) for view in _VIEWS}
-    labels = rng.integers(0, _CLASSES, _FACES)
+    labels = rng.integers(0, _CLASSES, faces)
     tensors = {view: torch.from_numpy(images) for view, images in batch.items()}
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if bfloat16 else "float32")
     network = pytorch.resnet18(modules, _CLASSES)
     theirs = pytorch.Step(modules, network, scheme, 0.0, bfloat16)
+    setting += f", {faces} faces" if faces != 16 else ""
     # Statistics move with the look at confidences: both start after it.
     theirs.threshold = threshold_of(theirs, tensors)
     theirs.average.load_state_dict(theirs.network.state_dict())
@@ -106,7 +111,7 @@ def measure(modules, scheme, bfloat16, setting):
     )
     mine, other = (np.median(times[name]) for name in ("ours", "theirs"))
     Row(
-        f"{scheme} step, ResNet-18, {_SIDE} px, {'bfloat16' if bfloat16 else 'float32'}"
+        f"{scheme} step, ResNet-18, {side} px, {'bfloat16' if bfloat16 else 'float32'}"
         f"{setting}",
         f"{mine:.3f} s",
         f"eager PyTorch, channels-last: {other:.3f} s",
