@@ -4,9 +4,9 @@ r"""Looks for what is wrong with a manifest, before anything is trained on it.
     python data_prep/check.py faces/manifest.csv --out checked --ignore near_duplicate
     python data_prep/check.py faces/manifest.csv --write-clean faces/clean.csv
 
-Finds unreadable and blank pictures; the same picture twice, to the byte of its pixels
+Finds unreadable and blank images; the same image twice, to the byte of its pixels
 or nearly, within a split and across splits; and subjects in several splits. Prints the
-classes of each split and the sizes of the pictures. With --out it writes problems.csv
+classes of each split and the sizes of the images. With --out it writes problems.csv
 (problem, path, other) and a contact sheet for each class. The exit code is 0 where
 nothing was found, 1 where something was, 2 for a manifest that cannot be read.
 """
@@ -40,7 +40,7 @@ class Config:
     ignore: tuple[Kind, ...] = ()
     """Problems that are none here: listed, but without effect on the exit code."""
     write_clean: pathlib.Path | None = None
-    """New CSV: the manifest without unreadable, blank and double pictures. If copies
+    """New CSV: the manifest without unreadable, blank and double images. If copies
     are in several splits, the one in the test split is kept. MANIFEST itself is never
     changed."""
     examples: int = 5

@@ -3,7 +3,7 @@ r"""Photos to aligned faces: finds them, cuts them out alike, writes a manifest.
     python data_prep/detect_and_align.py PHOTOS OUT --crop arcface --size 112 --jobs 4
     python data_prep/detect_and_align.py PHOTOS OUT --crop arcface --size 112 --resume
 
-PHOTOS is a folder of pictures, a CSV with a column `path` (its other columns, such as
+PHOTOS is a folder of photos, a CSV with a column `path` (its other columns, such as
 label, subject and split, go into the manifest; a path may point into a TFRecord shard),
 or a .txt with a path a line. OUT gets images/ (or, with --output tfrecord, shards/),
 manifest.csv (path, those columns, source, box, landmarks, confidence, detector and
@@ -43,7 +43,7 @@ class Config:
     channels: Literal[3, 1] = 3
     """Colour or grey."""
     detector: Literal["mtcnn", "yunet", "none"] = "mtcnn"
-    """yunet: OpenCV's, with --yunet-model; none: pictures are aligned faces already."""
+    """yunet: OpenCV's, with --yunet-model; none: photos are aligned faces already."""
     yunet_model: pathlib.Path | None = None
     """face_detection_yunet_....onnx, of OpenCV's model zoo."""
     faces: Literal["largest", "single"] = "largest"
@@ -59,7 +59,7 @@ class Config:
     jobs: int = 1
     """Processes, of one core each."""
     shard_size: int = 200
-    """Pictures a shard; another size is another order of work, not another result."""
+    """Photos a shard; another size is another order of work, not another result."""
     shard_index: int = 0
     """Which of --num-shards parts of the work this program does."""
     num_shards: int = 1

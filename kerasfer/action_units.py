@@ -74,7 +74,7 @@ PROTOTYPES = {
         "fear": {1: 1, 4: 1, 20: 1, 25: 1, 2: 0.5, 5: 0.5, 26: 0.5},
     },
 }
-"""Emotion -> its units, or unit -> weight. The paper's own table is a picture (Ekman
+"""Emotion -> its units, or unit -> weight. The paper's own table is an image (Ekman
 and Rosenberg, 2005) and not among these for certain."""
 
 

@@ -22,7 +22,7 @@ Begin here
                             on rendered faces, in minutes, with no download
 Your faces
   prepare DATASET           a folder, CSV, video or data set -> manifest.csv
-  check MANIFEST            unreadable, blank, duplicate pictures; mixed splits
+  check MANIFEST            unreadable, blank, duplicate images; mixed splits
 Results
   report RUN                one page of a run or of a study
   compare RUNS              runs side by side: differences and their errors

@@ -39,7 +39,7 @@ def new_folder(path, durable=True):
     Args:
         path: of the folder.
         durable: whether each file is flushed to the disk first. Of hundreds of
-            thousands of pictures, which can be made again, that would take minutes.
+            thousands of images, which can be made again, that would take minutes.
 
     Raises:
         FileExistsError: something stands at `path`; nothing was changed.

@@ -35,7 +35,7 @@ class Config:
     figure: tuple[Literal["toy", "plane", "tsne"], ...] = ("toy", "plane", "tsne")
     """Which figures."""
     out: pathlib.Path = pathlib.Path("runs/figures")
-    """Folder of the pictures; those of the same name are replaced."""
+    """Folder of the figures; those of the same name are replaced."""
     seed: int = 0
     """Of the networks and the data's order."""
     toy_seeds: int = 200

@@ -7,8 +7,8 @@ r"""Predictions on photos, folders, videos or a camera, by an exported model.
 
 MTCNN finds the faces, they are cut out as the model's training faces were, and the
 model says what they show. A row a face is printed as CSV or JSON; with --out it is
-written there, beside pictures and videos with the faces marked. Files that cannot be
-read and pictures without a face have a row that says so. Ctrl-C ends a camera's
+written there, beside images and videos with the faces marked. Files that cannot be
+read and images without a face have a row that says so. Ctrl-C ends a camera's
 recording, and keeps what was found until then. MODEL is what recipes/export.py wrote,
 or a SavedModel of it alone.
 """
@@ -30,7 +30,7 @@ class Config:
     paths: Annotated[
         tuple[pathlib.Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTOS")
     ] = ()
-    """Pictures, videos, and folders of them."""
+    """Images, videos, and folders of them."""
     camera: int | None = None
     """Number of a camera, 0 for the first."""
     serve: bool = False
@@ -43,7 +43,7 @@ class Config:
     format: Literal["csv", "json"] = "csv"
     """Of the rows."""
     detector: Literal["mtcnn", "none"] = "mtcnn"
-    """none: each picture is a face that is cut out already."""
+    """none: each image is a face that is cut out already."""
     crop: CropName | None = None
     """How to cut out faces, instead of what the model says."""
     min_confidence: float = 0.9
@@ -57,7 +57,7 @@ class Config:
     batch_size: int = 64
     """Faces a call of the model."""
     annotate: bool = True
-    """Whether pictures and videos with marked faces are written to --out."""
+    """Whether images and videos with marked faces are written to --out."""
 
     def __post_init__(self):
         require_at_least(self, 1, "every", "batch_size", "min_side")
@@ -66,7 +66,7 @@ class Config:
         require_within(self, 0, 65535, "port")
         if not (self.paths or self.camera is not None or self.serve):
             raise ValueError(
-                "Give pictures, videos or folders, or --camera 0, or --serve."
+                "Give images, videos or folders, or --camera 0, or --serve."
             )
 
 

@@ -220,7 +220,7 @@ def test_f1_of_each_action_unit_is_that_of_addons():
 # --- image operations as references ---------------------------------------------------
 
 
-def picture():
+def some_image():
     noise = np.random.default_rng(0).integers(0, 256, (40, 36, 3), dtype=np.uint8)
     smooth = cv2.GaussianBlur(noise, (5, 5), 1.5).astype(int)
     return np.clip((smooth - 90) * 3, 0, 255).astype(np.uint8)
@@ -243,7 +243,7 @@ def picture():
     ],
 )
 def test_image_operations_are_those_of_addons(name, value, others):
-    image = picture()
+    image = some_image()
     of_addons = {
         "equalize": lambda: tfa.image.equalize(image),
         "rotate": lambda: tfa.image.rotate(image, np.deg2rad(value)),
@@ -263,7 +263,7 @@ def test_image_operations_are_those_of_addons(name, value, others):
 def test_sharpness_is_that_of_addons_up_to_rounding(value):
     """Addons cuts off where it blurs and where it blends, we round: a level in each,
     the first times |1 - value|."""
-    image = picture()
+    image = some_image()
     expected = np.asarray(tfa.image.sharpness(image, value)).astype(int)
     differences = np.abs(ops.sharpness(image, value) - expected)
     assert differences.max() <= np.floor(abs(1 - value) + 1 + 1e-6) + 1

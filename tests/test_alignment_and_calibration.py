@@ -53,7 +53,7 @@ def test_a_face_lands_where_the_template_says(side):
         assert len(near) and np.abs(near.mean(0) - (x, y)).max() < 1.0
 
 
-def test_an_upright_crop_of_the_same_size_is_the_picture():
+def test_an_upright_crop_of_the_same_size_is_the_image():
     photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     crop = Crop("whole", "box")
     result = cut_out(photo, crop, (40, 40), box=(10, 0, 40, 40))

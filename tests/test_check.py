@@ -149,7 +149,7 @@ def test_ignored_problems_stay_and_contradictions_are_said(faces):
     path = write(folder, [*lines, f"images/copy.png,{other},x,train"])
     clean = folder / "clean.csv"
     _, output, _ = check(path, "--write-clean", clean)
-    assert "1 pictures were there with different labels" in output
+    assert "1 images were there with different labels" in output
     assert "images/3.png" in clean.read_text()
     _, output, _ = check(
         path, "--write-clean", folder / "all.csv", "--ignore", "duplicate"

@@ -17,7 +17,7 @@ import pytest
 
 from kerasfer.data import read_manifest
 from kerasfer.data.synthetic import render
-from kerasfer.preparation.aligning.pictures import read_pictures
+from kerasfer.preparation.aligning.photos import read_photos
 from kerasfer.vision.alignment import CROPS, cut_out
 from kerasfer.vision.detection import MTCNNDetector, YuNetDetector
 from kerasfer.vision.images import cv2, read_image
@@ -288,11 +288,11 @@ def test_a_begun_folder_is_not_taken_for_another(photos, undisturbed, tmp_path):
 def test_a_finished_folder_is_done_at_once(photos, undisturbed):
     before = digests(undisturbed)
     code, output = align(photos, undisturbed, "--shard-size", 1, "--resume")
-    assert code == 0 and "picture/s" not in output
+    assert code == 0 and "photo/s" not in output
     assert digests(undisturbed) == before
 
 
-# --- what is wrong with pictures ---
+# --- what is wrong with photos ---
 
 
 def exif_turned(image):
@@ -304,7 +304,7 @@ def exif_turned(image):
 
 
 def write_odd_files(folder):
-    """Files, of which those under "good" are pictures."""
+    """Files, of which those under "good" are photos."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (40, 30, 3), np.uint8)
     png, jpg = (cv2.imencode(end, image)[1].tobytes() for end in (".png", ".jpg"))
@@ -320,7 +320,7 @@ def write_odd_files(folder):
         "bad/cut.jpg": jpg[: len(jpg) // 2],
         "bad/cut.png": png[: len(png) // 2],
         "bad/empty.jpg": b"",
-        "bad/text.png": b"no picture",
+        "bad/text.png": b"no image",
         "bad/huge.png": bomb,
     }
     for name, content in files.items():
@@ -342,7 +342,7 @@ def test_odd_files_cost_their_neighbours_nothing(tmp_path):
     linked = {"loop"}  # a link to a folder has a row, too
     assert set(refused) == linked | {n for n in files if n.startswith("bad/")}
     assert "a link to a folder" in refused.pop("loop")
-    reads = ("unreadable: ", "no picture that OpenCV reads", "an empty file")
+    reads = ("unreadable: ", "no image that OpenCV reads", "an empty file")
     assert all(reason.startswith(reads) for reason in refused.values())
     assert len({row["path"] for row in kept.values()}) == len(kept)
     assert {kept[f"good/same.{e}"]["path"] for e in ("png", "jpg")} == {
@@ -355,7 +355,7 @@ def test_odd_files_cost_their_neighbours_nothing(tmp_path):
     assert upright.shape == (30, 40, 3)  # as the tag says
 
 
-def test_bytes_of_pictures_that_are_as_asked_are_kept(tmp_path):
+def test_bytes_of_photos_that_are_as_asked_are_kept(tmp_path):
     folder, out, packed = tmp_path / "in", tmp_path / "out", tmp_path / "packed"
     folder.mkdir()
     (tmp_path / "in/LICENCE_NOTICE.txt").write_text("only here\n")
@@ -415,7 +415,7 @@ def test_a_list_and_names_that_leave_the_folder(tmp_path):
     ("content", "message"),
     [
         ("label\nx\n", "no column `path`"),
-        ("path\n", "names no pictures"),
+        ("path\n", "names no photos"),
         ("path\na.png\na.png\n", "'a.png' is there 2 times"),
         ("path,label\na.png\n", "line 2: expected a path and 2 columns"),
         ("path,confidence\na.png,1\n", "gets of its own: confidence"),
@@ -490,17 +490,17 @@ def test_a_run_that_keeps_nothing_fails_and_leaves_nothing(tmp_path):
     out = tmp_path / "out"
     code, output = align(tmp_path / "lists/photos.csv", out, "--detector", "none")
     assert code == 1, output
-    assert "No face was kept of 3 pictures, so nothing was written." in output
+    assert "No face was kept of 3 photos, so nothing was written." in output
     assert "3 times: unreadable: No such file" in output
     assert f"start at its own folder, {tmp_path / 'lists'}." in output
     assert not out.exists()  # the corrected command can write it
 
 
-def test_a_text_beside_a_picture_does_not_rename_its_crop(tmp_path):
+def test_a_text_beside_a_photo_does_not_rename_its_crop(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     cv2.imwrite(str(folder / "a.jpg"), np.full((24, 24, 3), 90, np.uint8))
     (folder / "a.txt").write_text("a note")
-    found = {p.name: (p.target, p.problem) for p in read_pictures(folder)}
+    found = {p.name: (p.target, p.problem) for p in read_photos(folder)}
     assert found["a.jpg"] == ("images/a.png", "")
-    assert found["a.txt"] == ("", "no picture that OpenCV reads")
+    assert found["a.txt"] == ("", "no image that OpenCV reads")

@@ -78,12 +78,12 @@ def test_what_the_signatures_say(tmp_path):
 def test_files_of_mixed_kinds_and_sizes_in_a_batch():
     classifier = dense_classifier()
     model = ServedModel(classifier, DESCRIPTION)
-    pictures = [faces(1, (side, side + 3, 3), seed=side)[0] for side in (9, 4, 30)]
-    found = model.entry_points["serving_default"](tf.constant(encoded(pictures)))
-    jpeg = cv2.imdecode(np.frombuffer(encoded(pictures)[1], np.uint8), 1)
-    pictures[1] = cv2.cvtColor(jpeg, cv2.COLOR_BGR2RGB)
+    images = [faces(1, (side, side + 3, 3), seed=side)[0] for side in (9, 4, 30)]
+    found = model.entry_points["serving_default"](tf.constant(encoded(images)))
+    jpeg = cv2.imdecode(np.frombuffer(encoded(images)[1], np.uint8), 1)
+    images[1] = cv2.cvtColor(jpeg, cv2.COLOR_BGR2RGB)
     one_by_one = [
-        model.entry_points["images"](picture[None])["probs"][0] for picture in pictures
+        model.entry_points["images"](image[None])["probs"][0] for image in images
     ]
     np.testing.assert_allclose(found["probs"], one_by_one, atol=1e-6)
 

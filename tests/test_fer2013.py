@@ -167,7 +167,7 @@ def test_image_release(image_release, tmp_path):
         read_image(tmp_path / "out/images/train/angry/a.png"), source
     )
     assert rejected(tmp_path / "out") == {
-        "train/angry/broken.png": "no picture that OpenCV reads"
+        "train/angry/broken.png": "no image that OpenCV reads"
     }
 
 
@@ -185,7 +185,7 @@ def test_votes_by_path_may_lie_in_the_archive(image_release, tmp_path):
     assert code == 0, output
     assert read_manifest(tmp_path / "out/manifest.csv").class_names == ("fear",)
     assert rejected(tmp_path / "out") == {
-        "train/angry/broken.png": "no picture that OpenCV reads",
+        "train/angry/broken.png": "no image that OpenCV reads",
         "train/happy/b.png": "no FER+ votes",
         "test/sad/c.png": "FER+ votes for NF",
     }

@@ -28,7 +28,7 @@ def reasons(folder, **options):
         ("face.webp", ".webp"), ("face.tiff", ".tiff"), ("face.ppm", ".ppm"),
     ],
 )  # fmt: skip
-def test_pictures_are_known_by_content(name, encoded_as, tmp_path):
+def test_images_are_known_by_content(name, encoded_as, tmp_path):
     write(tmp_path / name, encoded_as)
     assert reasons(tmp_path) == {name: ""}
 
@@ -62,14 +62,14 @@ def test_a_linked_folder_is_listed(tmp_path):
     assert "a link to a folder" in reasons(faces)["happy"]
 
 
-def test_what_is_no_picture_says_why(tmp_path):
+def test_what_is_no_image_says_why(tmp_path):
     (tmp_path / "notes.txt").write_text("of these faces")
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 32)
-    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "text.jpg").write_text("not an image")
     (tmp_path / "clip.WMV").write_bytes(b"0")
     found = reasons(tmp_path)
-    assert found["notes.txt"] == found["text.jpg"] == "no picture that OpenCV reads"
+    assert found["notes.txt"] == found["text.jpg"] == "no image that OpenCV reads"
     assert found["empty.png"] == "an empty file"
     assert "convert it to JPEG or PNG" in found["phone.heic"]
     assert found["clip.WMV"] == "a video"

@@ -61,7 +61,7 @@ def changed(data, edits):
     return bytes(data)
 
 
-def pictures():
+def images():
     image = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)
     for ending in (".jpg", ".png", ".bmp", ".webp", ".tiff"):
         yield cv2.imencode(ending, image)[1].tobytes()
@@ -95,10 +95,10 @@ class Readers:
         both = [(folder / name).read_bytes() for name in ("new.pth", "old.pth")]
         self.files["pytorch"] = both
         self.files["dlib"] = [named("con_4", tensor(np.ones(9)))]
-        self.files["picture"] = list(pictures())
+        self.files["image"] = list(images())
         self.files["manifest"] = [TABLE.encode(), TABLE.replace("\n", "\r\n").encode()]
         with ShardWriter(folder / "s.tfrecord") as shard:
-            shard.write(self.files["picture"][0], "a.jpg")
+            shard.write(self.files["image"][0], "a.jpg")
         self.files["record"] = [(folder / "s.tfrecord").read_bytes()]
         self.files["record_io"] = [self._whole_record_io()]
         self.files["checkpoint"] = self._checkpoint()
@@ -106,7 +106,7 @@ class Readers:
     def _whole_record_io(self):
         from test_importers_of_faces import record_io
 
-        encoded = self.files["picture"][0]
+        encoded = self.files["image"][0]
         return record_io([5.0, 7.0], b"", 0) + record_io([1.0], encoded, 1)
 
     def _checkpoint(self):
@@ -135,9 +135,9 @@ class Readers:
             if name == "variables.npz" and data != self.files["checkpoint"][1]:
                 assert taken == "epoch-000001"
             shutil.rmtree(path)
-        elif kind == "picture":
+        elif kind == "image":
             with contextlib.suppress(clean):
-                image = decode_image(data, "a picture")
+                image = decode_image(data, "an image")
                 assert image.dtype == np.uint8 and image.shape[2] == 3
         else:
             path.write_bytes(data)
@@ -181,7 +181,7 @@ class Readers:
 
         close_shards()
         encoded = read_record(f"{shard}#0")
-        assert encoded == self.files["picture"][0]  # a checksum lets nothing else pass
+        assert encoded == self.files["image"][0]  # a checksum lets nothing else pass
 
     def _record_io(self, path):
         for number, labels, encoded in read_records(path):
@@ -189,7 +189,7 @@ class Readers:
 
 
 KINDS = [
-    *FILES, "pytorch", "dlib", "picture", "manifest", "record", "record_io",
+    *FILES, "pytorch", "dlib", "image", "manifest", "record", "record_io",
     "checkpoint",
 ]  # fmt: skip
 

@@ -11,12 +11,12 @@ from PIL import Image
 from kerasfer.vision.headers import size_of, whole
 from kerasfer.vision.images import MOST_PIXELS, cv2, decode_image
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (40, 24, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 24, 3), dtype=np.uint8)
 
 
 def encoded(form, **options):
     file = io.BytesIO()
-    Image.fromarray(PICTURE).save(file, form, **options)
+    Image.fromarray(IMAGE).save(file, form, **options)
     return file.getvalue()
 
 
@@ -41,7 +41,7 @@ def test_no_size(some):
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_data_behind_the_end_are_none_of_the_picture(name):
+def test_data_behind_the_end_are_none_of_the_image(name):
     every = FORMS[name]
     expected = decode_image(every, name)
     for behind in (BEHIND, b"\0" * 100, b"text\n", BEHIND * 50):

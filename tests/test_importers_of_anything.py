@@ -142,19 +142,19 @@ def test_a_folder_without_a_layout_is_unlabelled(folder, tmp_path):
 @pytest.fixture
 def table(tmp_path):
     for k in range(5):
-        save(tmp_path / f"data/pictures/{k}.jpg", 40 * k)
+        save(tmp_path / f"data/images/{k}.jpg", 40 * k)
     path = tmp_path / "data/labels.csv"
     with path.open("w", newline="") as file:
         csv.writer(file, delimiter=";").writerows(
             [
                 ["image", "emotion", "who", "age", "label"],
-                ["pictures/0.jpg", "Angry", "p1", "7", "odd"],
-                ["pictures/1.jpg", "", "p2", "", ""],
-                [str(tmp_path / "data/pictures/2.jpg"), "fear", "p2", "9", ""],
-                ["pictures/9.jpg", "fear", "p2", "9", ""],
-                ["../data/pictures/3.jpg", "fear", "p2", "9", ""],
-                ["pictures/4.jpg", "fear"],
-                ["pictures/0.jpg", "fear", "p1", "7", ""],
+                ["images/0.jpg", "Angry", "p1", "7", "odd"],
+                ["images/1.jpg", "", "p2", "", ""],
+                [str(tmp_path / "data/images/2.jpg"), "fear", "p2", "9", ""],
+                ["images/9.jpg", "fear", "p2", "9", ""],
+                ["../data/images/3.jpg", "fear", "p2", "9", ""],
+                ["images/4.jpg", "fear"],
+                ["images/0.jpg", "fear", "p1", "7", ""],
             ]
         )
     (tmp_path / "data/LICENCE_NOTICE.txt").write_text("for tests\nonly\n")
@@ -180,10 +180,10 @@ def test_a_table(table, tmp_path):
     kept = [(row["label"], row["subject"], row["age"]) for row in found]
     assert kept == [("anger", "p1", "7"), ("", "p2", ""), ("fear", "p2", "9")]
     assert [*reasons(tmp_path / "out").items()] == [
-        ("pictures/9.jpg", "its file is not there"),
-        ("../data/pictures/3.jpg", "its name leaves the folder of the source"),
-        ("pictures/4.jpg", "its row has not 5 columns"),
-        ("pictures/0.jpg", "another image of that name comes before it"),
+        ("images/9.jpg", "its file is not there"),
+        ("../data/images/3.jpg", "its name leaves the folder of the source"),
+        ("images/4.jpg", "its row has not 5 columns"),
+        ("images/0.jpg", "another image of that name comes before it"),
     ]
     assert (tmp_path / "out/LICENCE_NOTICE.txt").read_text() == "for tests\nonly\n"
     manifest = read_manifest(tmp_path / "out/manifest.csv")
@@ -309,7 +309,7 @@ def test_an_archive_of_macos_has_no_class_of_its_own(tmp_path):
     }
 
 
-def test_any_ending_is_a_picture_and_the_rest_has_a_row(tmp_path):
+def test_any_ending_is_an_image_and_the_rest_has_a_row(tmp_path):
     root = tmp_path / "faces"
     for name in ("a.jfif", "b.JPE", "c", "d.bmp"):
         save(root / "happy" / "x.png", 50)
@@ -324,7 +324,7 @@ def test_any_ending_is_a_picture_and_the_rest_has_a_row(tmp_path):
     ]
     assert names == ["a.jfif", "b.JPE", "c", "d.bmp"]
     assert reasons(tmp_path / "out") == {
-        "happy/notes.txt": "no picture that OpenCV reads",
+        "happy/notes.txt": "no image that OpenCV reads",
         "happy/empty.jpg": "an empty file",
         "happy/clip.mov": "a video",
     }

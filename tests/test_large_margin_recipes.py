@@ -57,8 +57,8 @@ def test_epochs_of_the_supervised_and_the_centroids_curve(expressions):
             assert weights[0] == 0 and 0.01 <= weights[1] <= 10
     assert epochs["supervised"] == epochs["center_supervised"] == 2
     assert epochs["large_margin_ssl"] == epochs["center_ssl"] == 3
-    picture = read_image(folder / "centroid_shift.png")
-    assert picture.shape[0] > 300 and picture.std() > 10
+    image = read_image(folder / "centroid_shift.png")
+    assert image.shape[0] > 300 and image.std() > 10
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +188,8 @@ def test_the_toy_of_the_supplement(tmp_path):
     flags = ["--figure", "toy", "--toy-seeds", 3, "--out", tmp_path]
     code, output = run(*flags, recipe="figures")
     assert code == 0, output
-    picture = read_image(tmp_path / "toy.png")
-    assert picture.shape[1] > 800 and picture.std() > 10
+    image = read_image(tmp_path / "toy.png")
+    assert image.shape[1] > 800 and image.std() > 10
     table = (tmp_path / "toy.md").read_text()
     assert "3 draws" in table and "overlapping" in table and "possible" in table
 
@@ -201,8 +201,8 @@ def test_embeddings_of_the_supplement(tmp_path):
     code, output = run(*flags, recipe="figures")
     assert code == 0, output
     for name in ("plane", "tsne"):
-        picture = read_image(tmp_path / f"{name}.png")
-        assert picture.shape[1] > 800 and picture.std() > 10
+        image = read_image(tmp_path / f"{name}.png")
+        assert image.shape[1] > 800 and image.std() > 10
     assert output.count("width 2, epoch") == output.count("width 4096, epoch") == 4
 
 

@@ -16,19 +16,19 @@ from kerasfer.vision.images import decode_image
 
 ORIENTATION = 0x0112
 # Smooth, so that JPEG keeps it; no two of its turns are alike.
-PICTURE = (
+IMAGE = (
     np.linspace(0, 120, 16)[:, None, None]
     + np.linspace(0, 60, 24)[None, :, None]
     + np.array([0, 30, 60])
 ).astype(np.uint8)
 
 
-def jpeg(tag=None, picture=PICTURE, **options):
+def jpeg(tag=None, image=IMAGE, **options):
     exif = Image.Exif()
     if tag is not None:
         exif[ORIENTATION] = tag
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "jpeg", quality=95, exif=exif, **options)
+    Image.fromarray(image).save(file, "jpeg", quality=95, exif=exif, **options)
     return file.getvalue()
 
 
@@ -102,7 +102,7 @@ def test_anything_else_is_upright(encoded):
     assert int(orientation(tf.constant(encoded))) == 1
 
 
-def test_what_is_said_in_the_picture_itself_is_not_read():
+def test_what_is_said_in_the_image_itself_is_not_read():
     # The scan's data begin behind FFDA; a segment of theirs would be an accident.
     plain = jpeg()
     scan = plain.index(b"\xff\xda")
@@ -116,7 +116,7 @@ def test_the_served_signature_turns_photos_of_any_tag():
     files = [jpeg(tag) for tag in range(1, 9)]
     found = served["serving_default"](tf.constant(files))["probs"].numpy()
     for file, probs in zip(files, found, strict=True):
-        picture = decode_image(file, "a photo")
-        expected = served["images"](picture[None])["probs"][0]
+        image = decode_image(file, "a photo")
+        expected = served["images"](image[None])["probs"][0]
         np.testing.assert_allclose(probs, expected, atol=1e-6)
     assert np.ptp(found, axis=0).max() > 1e-3  # turns change the answer

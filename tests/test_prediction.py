@@ -1,4 +1,4 @@
-"""recipes/predict.py: pictures and videos in, rows and marked pictures out."""
+"""recipes/predict.py: images and videos in, rows and marked images out."""
 
 import csv
 import io
@@ -42,13 +42,13 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Three pictures, of which one cannot be read, and a video of five frames."""
+    """Three images, of which one cannot be read, and a video of five frames."""
     folder = tmp_path / "photos of Zoë"
     (folder / "inner").mkdir(parents=True)
     cv2.imencode(".png", noise(60, 80))[1].tofile(folder / "a b.png")
     cv2.imencode(".jpg", noise(500, 70))[1].tofile(folder / "inner/a b.jpg")
     (folder / "broken.jpg").write_bytes(b"no image")
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     write_video(folder / "clip.avi", 5)
     return folder
 
@@ -80,7 +80,7 @@ def predicted(model, *paths, **fields):
     return [*csv.DictReader(io.StringIO(printed))]
 
 
-def test_pictures_and_videos_of_folders_in_order(photos):
+def test_images_and_videos_of_folders_in_order(photos):
     files = frames.files_of([photos, photos / "a b.png"])
     assert [file.name for file in files] == [
         "a b.png",
@@ -95,7 +95,7 @@ def test_pictures_and_videos_of_folders_in_order(photos):
 def test_paths_where_nothing_is(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         frames.files_of([tmp_path / "gone.jpg"])
-    with pytest.raises(ValueError, match="no pictures or videos"):
+    with pytest.raises(ValueError, match="no images or videos"):
         frames.files_of([tmp_path])
 
 
@@ -130,7 +130,7 @@ def test_rows_of_everything(model, photos, two_faces, capsys):
     assert sum(probs) == pytest.approx(1, abs=1e-4)
     assert face["label"] == NAMES[int(np.argmax(probs))]
     said = capsys.readouterr().err
-    assert "9 pictures, 12 faces, 1 pictures without one, 2 unreadable" in said
+    assert "9 images, 12 faces, 1 images without one, 2 unreadable" in said
     assert "does not say how its training faces were cut out" in said
 
 
@@ -143,14 +143,14 @@ def test_batches_and_formats_change_nothing(model, photos, two_faces, batch_size
             assert one[key] == pytest.approx(other[key], abs=2e-5), key
 
 
-def test_marked_pictures_and_videos(model, photos, two_faces, tmp_path):
+def test_marked_images_and_videos(model, photos, two_faces, tmp_path):
     out = tmp_path / "out"
     program.predict(predict.Config(model, (photos,), out=out))
     names = sorted(path.name for path in (out / "marked").iterdir())
     assert names == ["a_b-2.jpg", "a_b.jpg", "clip.mp4"]
-    picture = read_image(out / "marked/a_b.jpg")
-    assert picture.shape == (360, 480, 3)  # 60 by 80, enlarged to be read
-    green = (picture[..., 1].astype(int) - picture[..., 0] > 80).mean()
+    image = read_image(out / "marked/a_b.jpg")
+    assert image.shape == (360, 480, 3)  # 60 by 80, enlarged to be read
+    green = (image[..., 1].astype(int) - image[..., 0] > 80).mean()
     assert green > 0.01  # a box's line, a label's ground
     clip = [*frames.frames([out / "marked/clip.mp4"], None, 1, 0)]
     assert len(clip) == 5 and clip[0].image.shape == (384, 512, 3)
@@ -158,7 +158,7 @@ def test_marked_pictures_and_videos(model, photos, two_faces, tmp_path):
         assert len([*csv.DictReader(file)]) == 15
 
 
-def test_the_label_lies_within_the_picture():
+def test_the_label_lies_within_the_image():
     image = np.zeros((600, 600, 3), np.uint8)
     for box in ((-20, -20, 40, 30), (580, 590, 60, 60), (0, 0, 600, 600)):
         before = image.copy()
@@ -209,7 +209,7 @@ def dense_probs(model, image):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "Give pictures, videos or folders"),
+        ([], "Give images, videos or folders"),
         (["a.jpg", "--every", 0], "--every: expected at least 1"),
         (["a.jpg", "--min-confidence", 2], "--min-confidence: expected 0 to 1"),
     ],

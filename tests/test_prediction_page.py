@@ -119,7 +119,7 @@ def test_a_photo_is_answered_with_boxes_probabilities_and_maps(address):
     ("body", "headers", "status", "says"),
     [
         (b"abc", {}, 400, "Expected an image"),
-        (b"", {}, 413, "Expected a picture of at most"),
+        (b"", {}, 413, "Expected an image of at most"),
         (b"x", {"Host": "evil.example"}, 403, "refused"),
         (b"x", {"Origin": "http://evil.example"}, 403, "refused"),
     ],
@@ -129,6 +129,6 @@ def test_what_is_not_answered(address, body, headers, status, says):
     assert found == status and says in json.loads(text)["error"]
 
 
-def test_a_picture_that_is_too_large_is_not_read(address):
+def test_an_image_that_is_too_large_is_not_read(address):
     headers = {"Content-Length": str(2**40)}
     assert asked(address, "POST", "/predict", b"x", **headers)[0] == 413

@@ -79,7 +79,7 @@ def test_no_face(predictor):
     ],
 )
 def test_faces_that_cannot_be(predictor, image):
-    with pytest.raises(ValueError, match="Expected a picture as uint8"):
+    with pytest.raises(ValueError, match="Expected an image as uint8"):
         predictor([image])
 
 

@@ -31,7 +31,7 @@ def jpeg(level, side=8):
 
 @pytest.fixture
 def sharded(tmp_path):
-    """12 grey pictures in 3 shards, their level 20 times their number."""
+    """12 grey images in 3 shards, their level 20 times their number."""
     lines = []
     (tmp_path / "shards").mkdir()
     for shard in range(3):

@@ -12,7 +12,7 @@ from support.html_page import Page
 from support.recipe_runs import TINY, run, write_noise
 from support.toys import dense_classifier, random_faces
 
-from kerasfer.callbacks import TensorBoardPictures
+from kerasfer.callbacks import TensorBoardFigures
 from kerasfer.data import evaluation_dataset, training_dataset
 from kerasfer.experiments.report import run as report_run
 from kerasfer.schemes import Supervised
@@ -34,7 +34,7 @@ def finished(tmp_path_factory):
         for number, row in enumerate(rows):
             writer.writerow({**row, "gender": ("female", "male")[number % 2]})
     code, output = run(
-        "--manifest", manifest, *FLAGS, "--tensorboard", "--pictures-every", 2,
+        "--manifest", manifest, *FLAGS, "--tensorboard", "--figures-every", 2,
         "--no-ema-warmup",
         "--out", folder / "runs <b>", recipe="baselines",
     )  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_page_that_needs_nothing_else(finished):
     text = (finished / "report.html").read_text()
     page = Page(text)
     assert page.open == []  # every tag is closed
-    assert len(page.ids) == len(set(page.ids))  # no picture takes another's clip
+    assert len(page.ids) == len(set(page.ids))  # no figure takes another's clip
     for source in page.sources:
         assert source.startswith(("data:image/png;base64,", "#")), source[:80]
     assert not re.search(r"url\((?!#|&quot;#|\"#)", text)
@@ -144,22 +144,22 @@ def test_pages_for_tensorboard(finished):
     assert sorted(found["epoch_loss"]) == [0, 0, 1, 1, 2, 2]  # training, validation
     assert found["confidence/anger"] == [0, 1, 2]
     assert found["pseudo_labels_threshold/fear"] == [0, 1, 2]
-    pictures = "confusion", "embedding", "surest_pseudo_labels"
-    for name in (*pictures, "least_sure_pseudo_labels"):
+    figures = "confusion", "embedding", "surest_pseudo_labels"
+    for name in (*figures, "least_sure_pseudo_labels"):
         assert found[name] == [1, 2], name  # every second epoch, and the last
 
 
-def test_pictures_of_few_faces(tmp_path):
+def test_figures_of_few_faces(tmp_path):
     faces = random_faces(4, side=4)
     data = evaluation_dataset(faces)
     model = Supervised(dense_classifier(side=4))
     model.compile("sgd")
-    pictures = TensorBoardPictures(tmp_path, ("anger", "fear", "neutral"), data)
+    figures = TensorBoardFigures(tmp_path, ("anger", "fear", "neutral"), data)
     model.fit(
         training_dataset(faces, faces, model.all_views, batch_size=4),
         steps_per_epoch=1,
         verbose=0,
-        callbacks=[pictures],
+        callbacks=[figures],
     )
     tags = events(tmp_path)
     assert "confusion" in tags and "embedding" not in tags

@@ -13,7 +13,7 @@ from kerasfer.callbacks import SaveWeights
 from kerasfer.callbacks.checkpoint import Checkpoint
 from kerasfer.experiments.facts import facts_if_whole, read_facts, read_settings
 from kerasfer.experiments.model_card import _markdown, _plain
-from kerasfer.experiments.pictures import at_worst_a_warning
+from kerasfer.experiments.plots import at_worst_a_warning
 from kerasfer.experiments.report.page import Section
 from kerasfer.experiments.yaml_text import read_yaml
 from kerasfer.vision.images import cv2
@@ -85,16 +85,16 @@ def test_names_are_no_markup_in_a_card(name, shown):
     assert shown in table and len(table.splitlines()) == 3
 
 
-def test_a_report_embeds_pictures_alone(tmp_path):
+def test_a_report_embeds_images_alone(tmp_path):
     (tmp_path / "passwd").write_text("root:x:0:0")
     with pytest.raises(ValueError, match="passwd is no PNG"):
         Section("Faces").faces("all", [tmp_path / "passwd"], [["a"]])
 
 
-def test_a_picture_that_fails_is_a_warning(capsys):
-    with at_worst_a_warning("the picture"):
+def test_an_image_that_fails_is_a_warning(capsys):
+    with at_worst_a_warning("the image"):
         raise RuntimeError("no glyph")
-    assert "warning: the picture could not be made: RuntimeError: no glyph" in (
+    assert "warning: the image could not be made: RuntimeError: no glyph" in (
         capsys.readouterr().out
     )
 

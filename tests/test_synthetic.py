@@ -83,7 +83,7 @@ def test_action_units_belong_to_the_expression(expression, present, absent):
     assert all(means[COLUMN[number]] < 0.15 for number in absent)
 
 
-def test_expressions_change_the_picture_where_they_should():
+def test_expressions_change_the_image_where_they_should():
     # The same people, without noise to speak of: happiness moves the mouth (lower half)
     # more than anger, which moves the brows (upper half).
     def faces(name):

@@ -41,7 +41,7 @@ def searched(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_table_picture_and_the_command_that_trains_the_best(searched):
+def test_table_figure_and_the_command_that_trains_the_best(searched):
     _, folder, output = searched
     table = pd.read_csv(folder / "trials.csv")
     assert [*table] == ["trial", "status", "val_accuracy", "learning_rate", "beta"]

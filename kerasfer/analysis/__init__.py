@@ -1,4 +1,4 @@
-"""What a training came to: statistics of runs, what a model sees, pictures."""
+"""What a training came to: statistics of runs, what a model sees, figures."""
 
 import lazy_loader
 

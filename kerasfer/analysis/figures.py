@@ -1,7 +1,7 @@
-"""Pictures of a training and of what it learned, as Matplotlib figures.
+"""Figures of a training and of what it learned, as Matplotlib figures.
 
 Each function gives a `matplotlib.figure.Figure`, to be shown in a notebook, saved by
-`figure.savefig(path)`, or logged by `kerasfer.callbacks.TensorBoardPictures`. Text and
+`figure.savefig(path)`, or logged by `kerasfer.callbacks.TensorBoardFigures`. Text and
 lines have the colours of Matplotlib's style; areas have colours that are readable on
 light and dark ground (`kerasfer.analysis.palette`).
 """

@@ -1,9 +1,9 @@
-"""Callbacks for `model.fit`: work at the end of an epoch, files, warnings, pictures."""
+"""Callbacks for `model.fit`: work at the end of an epoch, files, warnings, figures."""
 
 from kerasfer.callbacks.diagnosis import Diagnosis, TrainingWarning
 from kerasfer.callbacks.pseudo_label_audit import PseudoLabelAudit
 from kerasfer.callbacks.save_weights import SaveWeights
-from kerasfer.callbacks.tensorboard import TensorBoardPictures
+from kerasfer.callbacks.tensorboard import TensorBoardFigures
 from kerasfer.training.epoch_update import EpochUpdate
 from kerasfer.training.non_finite import StopOnNonFiniteLoss
 
@@ -13,6 +13,6 @@ __all__ = [
     "PseudoLabelAudit",
     "SaveWeights",
     "StopOnNonFiniteLoss",
-    "TensorBoardPictures",
+    "TensorBoardFigures",
     "TrainingWarning",
 ]

@@ -1,4 +1,4 @@
-"""Pseudo-labels by class, and pictures, for TensorBoard."""
+"""Pseudo-labels by class, and figures, for TensorBoard."""
 
 import io
 import pathlib
@@ -18,8 +18,8 @@ _SHOWN = 12
 _MOST_DRAWN = 2000  # of a histogram, which TensorBoard takes as single values
 
 
-class TensorBoardPictures(MeasuredPseudoLabels):
-    """What `keras.callbacks.TensorBoard` lacks: pseudo-labels by class, and pictures.
+class TensorBoardFigures(MeasuredPseudoLabels):
+    """What `keras.callbacks.TensorBoard` lacks: pseudo-labels by class, and figures.
 
     Each epoch: coverage, precision, recall, threshold and number of the pseudo-labels
     of each class, and histograms of their confidence. Every few epochs, and after the
@@ -32,13 +32,13 @@ class TensorBoardPictures(MeasuredPseudoLabels):
         class_names: one per class.
         validation: None, or a data set of (image, label) of expressions.
         unlabeled: None, or a data set of (image, label), small: it is held in memory.
-        every: how many epochs lie between pictures.
+        every: how many epochs lie between figures.
         seed: of t-SNE.
 
     >>> validation = evaluation_dataset(split.validation)
-    >>> pictures = TensorBoardPictures("tb", names, validation)
+    >>> figures = TensorBoardFigures("tb", names, validation)
     >>> _ = model.fit(data, steps_per_epoch=1,
-    ...               callbacks=[keras.callbacks.TensorBoard("tb"), pictures])
+    ...               callbacks=[keras.callbacks.TensorBoard("tb"), figures])
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TensorBoardPictures(MeasuredPseudoLabels):
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1. Received: {every}.")
-        self.folder = pathlib.Path(folder) / "pictures"
+        self.folder = pathlib.Path(folder) / "figures"
         self.class_names = tuple(class_names)
         self.validation, self.unlabeled = validation, unlabeled
         self.every, self.seed = every, seed
@@ -67,7 +67,7 @@ class TensorBoardPictures(MeasuredPseudoLabels):
             if "mask_rate" in (logs or {}):
                 self._pseudo_labels(measured)
             if (epoch + 1) % self.every == 0 or epoch + 1 == self.params["epochs"]:
-                self._pictures()
+                self._figures()
         self._writer.flush()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
@@ -86,7 +86,7 @@ class TensorBoardPictures(MeasuredPseudoLabels):
             middles = np.repeat(middles, counts.astype(int))
             tf.summary.histogram(f"confidence/{name}", middles, buckets=20)
 
-    def _pictures(self):
+    def _figures(self):
         from kerasfer.analysis import figures
 
         if self.validation is not None:

@@ -1,7 +1,7 @@
 """Draws one face from its parameters, with OpenCV.
 
 Face coordinates: the origin is between the eyes and the mouth, x to the right of the
-picture, y down; the head is about 1.5 wide and 2 high. Action units move the control
+image, y down; the head is about 1.5 wide and 2 high. Action units move the control
 points of brows, lids, nose, lips and jaw; see `kerasfer.data.synthetic`.
 """
 

@@ -70,8 +70,8 @@ def from_hugging_face(
     """A manifest of a Hugging Face data set, `datasets.load_dataset(..., split=...)`.
 
     Args:
-        dataset: rows with a picture and a class.
-        image: its column of pictures.
+        dataset: rows with an image and a class.
+        image: its column of images.
         label: its column of classes, None for unlabelled faces.
         class_names: one per class; None takes those of the column, else numbers.
         size, parts: as for `from_dataset`.

@@ -113,7 +113,7 @@ def render(
         subjects[i] = draws.below(num_subjects)
         au = _action_units(EXPRESSIONS[label], draws, intensity)
         look = _look(_Draws([seed, 2, int(subjects[i])]))
-        images[i] = _picture(look, au, draws, size, channels, domain)
+        images[i] = _image(look, au, draws, size, channels, domain)
         units[i] = [au[number] for number in ACTION_UNITS]
         if draws.uniform() < label_noise:
             label = (label + 1 + draws.below(len(EXPRESSIONS) - 1)) % len(EXPRESSIONS)
@@ -217,7 +217,7 @@ def _look(draws):
     }
 
 
-def _picture(look, au, draws, size, channels, domain):
+def _image(look, au, draws, size, channels, domain):
     wild = 1.0 if domain == "wild" else 0.25
     side = max(160, 2 * size)
     pen = Pen(

@@ -16,7 +16,7 @@ from kerasfer.deploy.safe_loading import (
     damage_refused,
 )
 from kerasfer.types import Array, PathLike
-from kerasfer.vision.images import as_picture, resize, with_channels
+from kerasfer.vision.images import as_image, resize, with_channels
 
 
 def load(path: PathLike, most_bytes: int = MOST_BYTES) -> "Predictor":
@@ -135,7 +135,7 @@ class Predictor:
             yield np.stack(faces[start : start + self.batch_size])
 
     def _face(self, image):
-        image = as_picture(image)
+        image = as_image(image)
         height, width, channels = self.description.image_shape
         return resize(with_channels(image, channels), (height, width))
 

@@ -69,9 +69,9 @@ def _write_shown(folder, groups):
         said, known = seen.said, seen.known
         for i in choose(_NUM_SHOWN):
             file = f"{files.shown_faces.name}/{len(rows):03d}.png"
-            picture = cv2.cvtColor(seen.images[i], cv2.COLOR_RGB2BGR)
+            image = cv2.cvtColor(seen.images[i], cv2.COLOR_RGB2BGR)
             with atomic_write(folder / file) as temporary:
-                cv2.imencode(".png", picture)[1].tofile(temporary)
+                cv2.imencode(".png", image)[1].tofile(temporary)
             rows.append(
                 {
                     "group": group,

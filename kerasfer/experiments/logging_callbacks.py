@@ -68,7 +68,7 @@ def watching(folder, config, task, model, split):
 def _tensorboard(folder, config, task, split, classes):
     import keras
 
-    from kerasfer.callbacks import TensorBoardPictures
+    from kerasfer.callbacks import TensorBoardFigures
 
     def images(part):
         some = data.evenly_spaced(part, _SEEN)
@@ -76,12 +76,12 @@ def _tensorboard(folder, config, task, split, classes):
 
     has_classes = bool(split.labeled.class_names)
     yield keras.callbacks.TensorBoard(str(folder), write_graph=False)
-    yield TensorBoardPictures(
+    yield TensorBoardFigures(
         folder,
         classes,
         images(split.validation) if has_classes else None,
         images(split.unlabeled) if has_classes and len(split.unlabeled) else None,
-        config.output.pictures_every,
+        config.output.figures_every,
     )
 
 

@@ -16,7 +16,7 @@ from kerasfer.experiments.scores_by import (
 )
 
 _USE = """\
-Says which expression a face **shows**, or which of its muscles move, on pictures like
+Says which expression a face **shows**, or which of its muscles move, on images like
 those it was trained on. What a face shows is not what a person feels: people feel
 without showing it, show what they do not feel, and differ by culture, age and
 situation (Barrett et al., "Emotional Expressions Reconsidered", 2019).

@@ -18,9 +18,9 @@ class Output:
     report: bool = True
     """Whether the run writes report.html, and keeps what stands in it."""
     tensorboard: bool = False
-    """Whether the run writes `tensorboard/`: scalars, histograms, pictures."""
-    pictures_every: int = 10
-    """Epochs from one picture to the next, for TensorBoard."""
+    """Whether the run writes `tensorboard/`: scalars, histograms, figures."""
+    figures_every: int = 10
+    """Epochs from one figure to the next, for TensorBoard."""
     selections: tuple[Selection, ...] = ()
     """Rules beside the best epoch on validation, for comparison: the last epoch, the
     mean of the last ones, and the best on the test set, which is optimistic."""
@@ -29,4 +29,4 @@ class Output:
 
     def __post_init__(self):
         require_at_least(self, 0, "seeds")
-        require_at_least(self, 1, "last_epochs", "pictures_every")
+        require_at_least(self, 1, "last_epochs", "figures_every")

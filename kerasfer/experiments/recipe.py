@@ -20,7 +20,7 @@ from kerasfer.experiments.own_parts import (
     name_of,
     without_folder,
 )
-from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
+from kerasfer.experiments.plots import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.runs import column_of, reported_errors, slug
 from kerasfer.experiments.table import report
@@ -28,7 +28,7 @@ from kerasfer.experiments.tasks import Expressions, Task
 from kerasfer.experiments.train import run_training
 
 # Which runs there are and where, not how one is made.
-_ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "pictures_every")
+_ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "figures_every")
 _ELSEWHERE += ("data_workers", "cache", "cache_folder")
 # Flags that came later: at their defaults, runs are those of before.
 _LATER = {
@@ -233,7 +233,7 @@ def _written(value):
 
 
 def _draw_shifts(folder):
-    """The centroids' curves of all runs that have one, in one picture."""
+    """The centroids' curves of all runs that have one, in one figure."""
     shifts = {}
     for path in sorted(folder.rglob(RunFolder(folder).metrics.name)):
         values = column_of(path, "centroid_shift")

@@ -70,7 +70,7 @@ def by_subgroup(run, table, attributes):
 
 
 def read_attributes(manifest, columns):
-    """The columns of a manifest that say who is in a picture, or None.
+    """The columns of a manifest that say who is in an image, or None.
 
     Raises:
         ValueError: the manifest is gone.

@@ -3,7 +3,7 @@
 import math
 
 from kerasfer.experiments.below_supervised import below_supervised
-from kerasfer.experiments.pictures import at_worst_a_warning
+from kerasfer.experiments.plots import at_worst_a_warning
 
 _FACTS = {
     "method", "seed", "fold", "labels", "epoch", "epochs", "selected_on", "minutes",
@@ -13,7 +13,7 @@ _FACTS = {
 
 def report(folder, setting, results, task):
     """Prints the task's table; writes it (table.csv, .md), runs.csv (a row a run),
-    results.csv (a row a number, `analysis.statistics`) and the task's pictures."""
+    results.csv (a row a number, `analysis.statistics`) and the task's figures."""
     import pandas as pd
 
     from kerasfer.safe_write import atomic_write
@@ -31,7 +31,7 @@ def report(folder, setting, results, task):
     long = long_table({"setting": setting, **result} for result in results)
     with atomic_write(folder / "results.csv") as temporary:
         long.to_csv(temporary, index=False, float_format="%.6f")
-    with at_worst_a_warning("a picture of the table"):
+    with at_worst_a_warning("a figure of the table"):
         task.draw(folder, results)
     print(f"\n{text}\n")
     print("The test set was read once, by the weights of the best validation epoch.")

@@ -14,7 +14,7 @@ from kerasfer.experiments.locking import opened
 from kerasfer.experiments.logging_callbacks import note_end, plain_warnings
 from kerasfer.experiments.memory import exhausted_memory_explained
 from kerasfer.experiments.own_parts import keep_copies
-from kerasfer.experiments.pictures import at_worst_a_warning, draw_centroid_shift
+from kerasfer.experiments.plots import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.report.run import write_run_report
 from kerasfer.experiments.runs import column_of
 from kerasfer.experiments.training_run import TrainingRun

@@ -10,7 +10,7 @@ from kerasfer.types import Array
 from kerasfer.vision.images import cv2, resize
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-"""In the order of the rows of `landmarks`; left and right are the picture's."""
+"""In the order of the rows of `landmarks`; left and right are the image's."""
 
 KINDS = ("landmarks", "box")
 

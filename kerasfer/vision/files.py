@@ -1,4 +1,4 @@
-"""Files of a folder: which are pictures, which videos, and why others are neither."""
+"""Files of a folder: which are images, which videos, and why others are neither."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ from kerasfer.vision.images import cv2
 VIDEOS = frozenset(
     (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 )
-"""Endings of videos; pictures are known by their content."""
+"""Endings of videos; images are known by their content."""
 
 _SYSTEM = frozenset(("__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin"))
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -22,7 +22,7 @@ class Found(typing.NamedTuple):
 
     path: pathlib.Path
     reason: str = ""
-    """Why it is not used; empty for a picture, or a video where those are wanted."""
+    """Why it is not used; empty for an image, or a video where those are wanted."""
 
 
 def is_system(name: str) -> bool:
@@ -45,7 +45,7 @@ def visible(paths: Iterable[pathlib.Path], root: PathLike) -> Iterator[pathlib.P
 def walk(folder: PathLike, videos: bool = False) -> Iterator[Found]:
     """The files below a folder but the hidden ones, sorted by name within each folder.
 
-    A picture is what OpenCV reads, whatever its ending. Linked folders are not entered:
+    An image is what OpenCV reads, whatever its ending. Linked folders are not entered:
     a circle would have no end, and a face two names.
 
     Args:
@@ -101,5 +101,5 @@ def _reason(path, videos):
     if cv2.haveImageReader(str(path)):
         return ""
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
-        return "a HEIC picture, which OpenCV does not read: convert it to JPEG or PNG"
-    return "no picture that OpenCV reads"
+        return "a HEIC image, which OpenCV does not read: convert it to JPEG or PNG"
+    return "no image that OpenCV reads"

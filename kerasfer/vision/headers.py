@@ -32,10 +32,10 @@ def size_of(encoded: bytes) -> tuple[int, int] | None:
 
 
 def whole(encoded: bytes, decode: Callable[[bytes], Array | None]) -> bytes | None:
-    """The bytes to decode, None of a JPEG or PNG that ends before its picture does:
+    """The bytes to decode, None of a JPEG or PNG that ends before its image does:
     OpenCV 4 fills what is missing with grey, and says nothing.
 
-    Data behind the end are none of the picture (motion photos of phones). A sequential
+    Data behind the end are none of the image (motion photos of phones). A sequential
     JPEG without an end marker, which it gets, is whole if its pixels do not depend on
     what would follow; a progressive one may lack scans that nothing announces.
 
@@ -112,8 +112,8 @@ def _needs_no_more(encoded, decode):
     if not {marker for marker, _ in _segments(encoded)} & _SEQUENTIAL:
         return False
     endings = (b"", *(bytes([byte]) * 512 for byte in (0x00, 0x55, 0xAA, 0x7F, 0xE4)))
-    pictures: list[Array | None] = [decode(encoded + end + _EOI) for end in endings]
-    first = pictures[0]
+    images: list[Array | None] = [decode(encoded + end + _EOI) for end in endings]
+    first = images[0]
     if first is None:
         return False
-    return all(p is not None and np.array_equal(first, p) for p in pictures[1:])
+    return all(p is not None and np.array_equal(first, p) for p in images[1:])

@@ -106,7 +106,7 @@ def read_image(path: PathLike, channels: int = 3) -> Array:
     return decode_image(read_encoded(path), str(path), channels)
 
 
-def as_picture(image: Any) -> Array:
+def as_image(image: Any) -> Array:
     """An image in memory as uint8 (height, width, 1 or 3), RGB or grey.
 
     Args:
@@ -116,37 +116,37 @@ def as_picture(image: Any) -> Array:
     Raises:
         ValueError: another dtype or shape, with what to do.
 
-    >>> as_picture(np.zeros((4, 6), np.uint8)).shape
+    >>> as_image(np.zeros((4, 6), np.uint8)).shape
     (4, 6, 1)
     """
     if hasattr(image, "convert") and hasattr(image, "mode"):  # of Pillow
         image = image.convert("L" if image.mode in ("L", "1") else "RGB")
-    picture = np.asarray(image)
-    if picture.ndim == 2:
-        picture = picture[..., None]
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[..., None]
     if (
-        picture.dtype == np.uint8
-        and picture.ndim == 3
-        and picture.shape[2] in (1, 3)
-        and picture.size
+        image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[2] in (1, 3)
+        and image.size
     ):
-        return picture
+        return image
     raise ValueError(
-        "Expected a picture as uint8 (height, width, 1 or 3), RGB or grey. Received: "
-        f"{picture.dtype} {np.asarray(image).shape}.{_advice(picture)}"
+        "Expected an image as uint8 (height, width, 1 or 3), RGB or grey. Received: "
+        f"{image.dtype} {np.asarray(image).shape}.{_advice(image)}"
     )
 
 
-def _advice(picture):
-    if not picture.size:
+def _advice(image):
+    if not image.size:
         return " It has no pixel."
-    if picture.ndim == 3 and picture.shape[2] == 4:
+    if image.ndim == 3 and image.shape[2] == 4:
         return " Leave its transparency out: image[..., :3]."
-    if np.issubdtype(picture.dtype, np.floating):
-        most = float(np.nanmax(picture))
+    if np.issubdtype(image.dtype, np.floating):
+        most = float(np.nanmax(image))
         scaled = "(255 * image)" if most <= 1 else "image"
         return f" Its largest value is {most:g}: {scaled}.round().astype('uint8')."
-    if picture.dtype == np.uint16:
+    if image.dtype == np.uint16:
         return " Of 16 bits: (image // 257).astype('uint8')."
     return ""
 

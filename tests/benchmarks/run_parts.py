@@ -4,7 +4,7 @@
 
 FixMatch by recipes/pretrained.yaml, on rendered faces or a manifest: seconds of the
 steps; of the ends of epochs (validation, checkpoint, curves); and of what comes before
-and after them (reading, building, the test set, pictures, report). dlib's weights are
+and after them (reading, building, the test set, figures, report). dlib's weights are
 the user's to bring (requirements-faces.txt).
 """
 

@@ -82,7 +82,7 @@ def write_comparison(page, compared, reference=None):
 
 def _write_page(page, compared, reference, tables, notes):
     methods = list(dict.fromkeys(one.method for one in compared))
-    sections = [_numbers(tables, notes), *_pictures(compared, methods)]
+    sections = [_numbers(tables, notes), *_figures(compared, methods)]
     write_page(page, ", ".join(methods), f"held against {reference}", sections)
 
 
@@ -191,7 +191,7 @@ def _numbers(tables, notes):
     return section
 
 
-def _pictures(compared, methods):
+def _figures(compared, methods):
     """Runs as dots, curves on shared axes, confusion side by side, disagreements."""
     dots, scores = Section("Runs"), _scores(compared)
     dots.figures(

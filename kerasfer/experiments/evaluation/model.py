@@ -42,7 +42,7 @@ class _RunPredictor(Predictor):
 
 
 def parts_of_run(path):
-    """Hash of a picture -> part of the run that it was in; {} for an export.
+    """Hash of an image -> part of the run that it was in; {} for an export.
 
     A file of a run's training set that is evaluated on again tells nothing.
     """

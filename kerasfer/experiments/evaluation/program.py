@@ -210,6 +210,6 @@ def _sections(table, parts, groups, confusion, truth, probs, describe, note):
         drawn.append(("Confusion", draw))
     draw = functools.partial(figures.reliability_diagram, truth, probs, describe.task)
     drawn.append(("Whether it is right as often as it says", draw))
-    pictures = Section("Pictures")
-    pictures.figures(*drawn)
-    return [result, pictures]
+    drawings = Section("Figures")
+    drawings.figures(*drawn)
+    return [result, drawings]

@@ -1,4 +1,4 @@
-"""The pictures of `recipes/figures.py`, from its flags."""
+"""The figures of `recipes/figures.py`, from its flags."""
 
 import kerasfer
 from kerasfer.experiments.figures import embeddings, toy_clusters

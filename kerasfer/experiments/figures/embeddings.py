@@ -43,12 +43,12 @@ def train(name, manifest, config, width):
     )
     model.compile(keras.optimizers.Adam(config.learning_rate), metrics=["accuracy"])
     shown = manifest.subset(np.arange(min(len(manifest), config.points)))
-    pictures = kerasfer.data.evaluation_dataset(shown, image_shape=shape)
+    batches = kerasfer.data.evaluation_dataset(shown, image_shape=shape)
     embeddings = {}
 
     def take(epoch, logs=None):
         if epoch + 1 in config.epochs:
-            parts = [model.infer(images)["embedding"] for images, _ in pictures]
+            parts = [model.infer(images)["embedding"] for images, _ in batches]
             embeddings[epoch + 1] = np.concatenate(parts)
             accuracy = f"{100 * logs['accuracy']:.1f} % of the training faces right"
             print(f"{name}, width {width}, epoch {epoch + 1}: {accuracy}")

@@ -4,7 +4,7 @@ import dataclasses
 
 import kerasfer
 from kerasfer.deploy.safe_loading import load_classifier
-from kerasfer.experiments.omni import pictures
+from kerasfer.experiments.omni import plots
 from kerasfer.experiments.omni.stages import fingerprint, is_made, new_folder
 from kerasfer.experiments.progress import progress_of_epochs
 from kerasfer.experiments.run_folder import RunFolder
@@ -14,7 +14,7 @@ _WEIGHTS_OF = {"primitive": "fixed", "primitive_body": "pretrained_random_head"}
 
 
 def make_distilled(folder, name, config, manifest, primitive, seed, new_classifier):
-    """distilled/: images that stand for a manifest, their evolution, pictures.
+    """distilled/: images that stand for a manifest, their evolution, figures.
 
     A stopped distillation goes on from its last outer epoch, to the same bits.
 
@@ -135,7 +135,5 @@ def _distill(folder, made_from, config, manifest, classifier, seed):
         ],
     )
     distiller.save_images(folder / "distilled.npz")
-    pictures.draw_distilled(folder / "distilled.png", folder / "distilled.npz")
-    pictures.draw_evolution(
-        folder / "evolution.png", sorted(folder.glob("epoch_*.npz"))
-    )
+    plots.draw_distilled(folder / "distilled.png", folder / "distilled.npz")
+    plots.draw_evolution(folder / "evolution.png", sorted(folder.glob("epoch_*.npz")))

@@ -3,7 +3,7 @@
 import numpy as np
 
 import kerasfer
-from kerasfer.experiments.omni import pictures
+from kerasfer.experiments.omni import plots
 
 _EPOCHS = 25
 
@@ -32,7 +32,7 @@ def learnable(folder, seed=0):
     snapshots = np.stack([images for images, _, _ in loaded])
     labels, names = loaded[0][1:]
     curve = _accuracies(snapshots, labels, len(names), seed)
-    pictures.draw_curve(
+    plots.draw_curve(
         folder / "patterns.png", curve, "Held-out distilled images recognised"
     )
     control = _accuracies(_undistilled(snapshots, seed), labels, len(names), seed)

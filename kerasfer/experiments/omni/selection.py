@@ -6,7 +6,7 @@ import numpy as np
 
 import kerasfer
 from kerasfer.deploy.safe_loading import load_classifier
-from kerasfer.experiments.omni.pictures import draw_contact_sheet
+from kerasfer.experiments.omni.plots import draw_contact_sheet
 from kerasfer.experiments.omni.primitive import embedded
 from kerasfer.experiments.omni.stages import fingerprint, finish, is_made
 from kerasfer.experiments.run_folder import RunFolder

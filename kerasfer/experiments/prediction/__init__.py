@@ -1,1 +1,1 @@
-"""The parts of recipes/predict.py: frames in, faces found, rows and pictures out."""
+"""The parts of recipes/predict.py: frames in, faces found, rows and images out."""

@@ -1,4 +1,4 @@
-"""Pictures, from wherever they come."""
+"""Images, from wherever they come."""
 
 import contextlib
 import typing
@@ -12,12 +12,12 @@ _USUAL_RATE = 25.0  # of a video that does not say
 
 
 class Frame(typing.NamedTuple):
-    """One picture to look at."""
+    """One image to look at."""
 
     source: str
     """Path of the file, or "camera 0"."""
     number: int | None
-    """Of a frame in a video, from 0; None for a picture."""
+    """Of a frame in a video, from 0; None for an image."""
     image: np.ndarray | None
     """uint8 (height, width, 3), RGB; None if it cannot be read."""
     problem: str = ""
@@ -27,18 +27,18 @@ class Frame(typing.NamedTuple):
 
 
 def files_of(paths):
-    """The pictures and videos of paths, those of folders in the order of their names.
+    """The images and videos of paths, those of folders in the order of their names.
 
     Raises:
         FileNotFoundError: a path where nothing is.
-        ValueError: a folder without pictures or videos.
+        ValueError: a folder without images or videos.
     """
     files = []
     for path in paths:
         if path.is_dir():
             found = [*walk(path, videos=True)]
             if all(f.reason for f in found):
-                raise ValueError(f"{path} holds no pictures or videos.")
+                raise ValueError(f"{path} holds no images or videos.")
             files += [f.path for f in found]
         elif path.exists():
             files.append(path)
@@ -51,7 +51,7 @@ def frames(files, camera, every, max_frames):
     """All frames of files, then those of a camera.
 
     Args:
-        files: paths of pictures and videos.
+        files: paths of images and videos.
         camera: its number, or None.
         every: of videos, give every so many-th frame.
         max_frames: of each video, give so many at most; 0 is all.
@@ -60,12 +60,12 @@ def frames(files, camera, every, max_frames):
         if path.suffix.lower() in VIDEOS:
             yield from _video(str(path), str(path), every, max_frames)
         else:
-            yield _picture(path)
+            yield _image(path)
     if camera is not None:
         yield from _video(camera, f"camera {camera}", every, max_frames)
 
 
-def _picture(path):
+def _image(path):
     try:
         return Frame(str(path), None, read_image(path))
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Pictures and videos with their faces marked."""
+"""Images and videos with their faces marked."""
 
 import os
 
@@ -15,7 +15,7 @@ _SMALLEST = 480  # pixels of the longer side; below, a text would hide the face
 def marked(looked_at):
     """A copy of the frame with boxes, and what each face shows.
 
-    A small picture is enlarged by a whole number.
+    A small image is enlarged by a whole number.
 
     Returns:
         uint8 (height, width, 3), RGB.
@@ -44,7 +44,7 @@ def _mark(image, box, text):
     (wide, high), base = cv2.getTextSize(text, _FONT, size, 1)
     pad = base // 2 + 1
     left = int(np.clip(x, 0, max(0, image.shape[1] - wide - 2 * pad)))
-    # Above the box; inside of the picture where there is no room.
+    # Above the box; inside of the image where there is no room.
     bottom = int(np.clip(y, high + base + 2 * pad, image.shape[0]))
     top = bottom - high - base - 2 * pad
     cv2.rectangle(image, (left, top), (left + wide + 2 * pad, bottom), _COLOR, -1)
@@ -53,14 +53,14 @@ def _mark(image, box, text):
 
 
 def _text_size(text, box_width, image_width):
-    """As wide as the box, within what can be read, and never wider than the picture."""
+    """As wide as the box, within what can be read, and never wider than the image."""
     (wide, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
     readable = np.clip(box_width / wide, 0.5, 0.8)
     return float(min(readable, 0.95 * image_width / wide))
 
 
 class MarkedFiles:
-    """Writes marked frames into a folder: a picture each, or a video of a source.
+    """Writes marked frames into a folder: an image each, or a video of a source.
 
     Files of one name from several folders are told apart by a number.
     """

@@ -1,4 +1,4 @@
-"""Frames in, faces found, rows and pictures out."""
+"""Frames in, faces found, rows and images out."""
 
 import collections
 import dataclasses
@@ -80,11 +80,11 @@ def _with_crop(description, config):
 
 def _detector(config):
     if config.detector == "none":
-        return _whole_picture
+        return _whole_image
     return MTCNNDetector(config.min_confidence, config.min_side)
 
 
-def _whole_picture(image):
+def _whole_image(image):
     height, width = image.shape[:2]
     return [Face((0.0, 0.0, float(width), float(height)), None, 1.0)]
 
@@ -98,7 +98,7 @@ def _progress(files, config):
         frames(files, config.camera, config.every, config.max_frames),
         f"batch {config.batch_size}",
         total=len(files) if is_counted else None,
-        unit="picture",
+        unit="image",
         disable=None,
     )
 
@@ -132,8 +132,8 @@ def _batches(stream, description, detector, predictor, batch_size):
 
 
 def _faces(image, description, detector):
-    if detector is _whole_picture:
-        return _whole_picture(image), [image]
+    if detector is _whole_image:
+        return _whole_image(image), [image]
     return find_faces(image, description, detector)
 
 
@@ -143,7 +143,7 @@ def _collect(stream, marked):
     for looked_at in stream:
         new = records(looked_at)
         rows += new
-        count["pictures"] += 1
+        count["images"] += 1
         count["faces"] += len(looked_at.faces)
         count["unreadable"] += looked_at.frame.image is None
         count["without a face"] += new[0]["status"] == "no face"
@@ -153,9 +153,9 @@ def _collect(stream, marked):
         marked.close()
     seconds = time.monotonic() - start
     print(
-        f"{count['pictures']} pictures, {count['faces']} faces, "
-        f"{count['without a face']} pictures without one, {count['unreadable']} "
-        f"unreadable; {count['pictures'] / seconds:.1f} pictures/s.",
+        f"{count['images']} images, {count['faces']} faces, "
+        f"{count['without a face']} images without one, {count['unreadable']} "
+        f"unreadable; {count['images'] / seconds:.1f} images/s.",
         file=sys.stderr,
     )
     return rows

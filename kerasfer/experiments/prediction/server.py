@@ -104,10 +104,10 @@ def _handler(look):
                 return
             length = int(self.headers.get("Content-Length") or 0)
             if not 0 < length <= _MOST_BYTES:
-                self._say(413, f"Expected a picture of at most {_MOST_BYTES} bytes.")
+                self._say(413, f"Expected an image of at most {_MOST_BYTES} bytes.")
                 return
             try:
-                image = decode_image(self.rfile.read(length), "the picture")
+                image = decode_image(self.rfile.read(length), "the image")
                 self._answer_json(200, {"faces": look(image)})
             except ValueError as error:
                 self._say(400, str(error))

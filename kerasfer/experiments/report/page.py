@@ -1,4 +1,4 @@
-"""The page of a report: sections of tables, pictures and notes, in one file."""
+"""The page of a report: sections of tables, figures and notes, in one file."""
 
 import base64
 import dataclasses
@@ -17,7 +17,7 @@ from kerasfer.vision.images import cv2
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TEMPLATES = pathlib.Path(__file__).parent
-# Stands for the colour of the page's text until the picture is in the page.
+# Stands for the colour of the page's text until the figure is in the page.
 _INK = "#010203"
 _STYLE = {
     "text.parse_math": False,  # a class may be called "$5$"
@@ -111,7 +111,7 @@ def _svg(draw, number):
 
     Args:
         draw: () -> a Matplotlib figure.
-        number: of the figure on the page, in front of the names within it: two pictures
+        number: of the figure on the page, in front of the names within it: two figures
             that share one would take each other's clips and markers.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": "kerasfer"}):
@@ -130,6 +130,6 @@ def _source(file):
         return f"data:image/png;base64,{base64.b64encode(encoded).decode()}"
     content = pathlib.Path(file).read_bytes()
     if not content.startswith(_PNG):
-        raise ValueError(f"{file} is no PNG: a report shows pictures of its run alone.")
+        raise ValueError(f"{file} is no PNG: a report shows figures of its run alone.")
     content = base64.b64encode(content).decode()
     return f"data:image/png;base64,{content}"

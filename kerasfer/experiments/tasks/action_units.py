@@ -74,7 +74,7 @@ class ActionUnits:
         )
 
     def kinds(self, manifest):
-        """The emotion of each face, where it is known, for the colours of a picture."""
+        """The emotion of each face, where it is known, for the colours of a figure."""
         emotions = (*kerasfer.action_units.emotions_of(), "unknown")
         return [emotions[k] for k in manifest.labels]
 
@@ -111,7 +111,7 @@ class ActionUnits:
         return pd.DataFrame(rows)
 
     def draw(self, folder, results):
-        """No picture of its own: the table has a column per unit."""
+        """No figure of its own: the table has a column per unit."""
 
 
 def _write_predictions(path, manifest, probs, thresholds):

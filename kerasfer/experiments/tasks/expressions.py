@@ -5,7 +5,7 @@ import functools
 import kerasfer
 from kerasfer.experiments import cross_data, data
 from kerasfer.experiments.floors import with_largest_class
-from kerasfer.experiments.pictures import draw_confusion
+from kerasfer.experiments.plots import draw_confusion
 from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.table import by_method, heading, mean_and_deviation
 
@@ -82,7 +82,7 @@ class Expressions:
         return kerasfer.analysis.inspection.inspect(model, images, manifest.class_names)
 
     def kinds(self, manifest):
-        """What each face is, for the colours of a picture."""
+        """What each face is, for the colours of a figure."""
         return [
             manifest.class_names[k] if k >= 0 else "unknown" for k in manifest.labels
         ]

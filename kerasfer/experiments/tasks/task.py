@@ -41,7 +41,7 @@ class Task(Protocol):
         """What the model makes of some faces, a `kerasfer.analysis.inspection.Seen`."""
 
     def kinds(self, manifest):
-        """What each face is, for the colours of a picture."""
+        """What each face is, for the colours of a figure."""
 
     def names_of(self, split):
         """Names of the classifier's outputs."""
@@ -50,4 +50,4 @@ class Task(Protocol):
         """The table of some runs, a pandas frame, a row a method."""
 
     def draw(self, folder, results):
-        """The pictures beside that table."""
+        """The figures beside that table."""

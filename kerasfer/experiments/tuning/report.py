@@ -1,9 +1,9 @@
-"""What a search found: a table, a picture of the space, the best values."""
+"""What a search found: a table, a figure of the space, the best values."""
 
 import math
 
 from kerasfer.analysis.palette import COLOURS
-from kerasfer.experiments.pictures import figure_of, save_figure
+from kerasfer.experiments.plots import figure_of, save_figure
 from kerasfer.safe_write import atomic_write
 
 

@@ -1,1 +1,1 @@
-"""The parts of detect_and_align.py: pictures in, shards of crops, one manifest."""
+"""The parts of detect_and_align.py: photos in, shards of crops, one manifest."""

@@ -8,7 +8,7 @@ from kerasfer.preparation.aligning.workers import use_one_core
 
 
 class AlignShards(beam.PTransform):
-    """(number, pictures) -> how many pictures; writes each shard into OUT.
+    """(number, photos) -> how many photos; writes each shard into OUT.
 
     OUT must be a folder that all workers see, and kerasfer and `data_prep/` must be
     importable there. A shard that is done twice, as Beam may do it, has the same bytes.
@@ -39,5 +39,5 @@ class _AlignShard(beam.DoFn):
         self._aligner = Aligner(self._settings)
 
     def process(self, shard):
-        number, pictures = shard
-        yield do_shard(self._aligner, self._out, number, pictures)
+        number, photos = shard
+        yield do_shard(self._aligner, self._out, number, photos)

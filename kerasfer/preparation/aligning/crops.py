@@ -7,7 +7,7 @@ from kerasfer.safe_write import atomic_write
 
 @contextlib.contextmanager
 def crops_of_shard(out, number, output):
-    """Gives a function, (picture, encoded) -> its path in the manifest.
+    """Gives a function, (photo, encoded) -> its path in the manifest.
 
     Every file is whole or absent; done again, the same bytes are written.
     """
@@ -18,16 +18,14 @@ def crops_of_shard(out, number, output):
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary, ShardWriter(temporary) as shard:
-            yield (
-                lambda picture, encoded: f"{name}#{shard.write(encoded, picture.name)}"
-            )
+            yield (lambda photo, encoded: f"{name}#{shard.write(encoded, photo.name)}")
         return
 
-    def write(picture, encoded):
-        path = out / picture.target
+    def write(photo, encoded):
+        path = out / photo.target
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary:
             temporary.write_bytes(encoded)
-        return picture.target
+        return photo.target
 
     yield write

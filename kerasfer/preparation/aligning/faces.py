@@ -1,4 +1,4 @@
-"""One picture to the crop of one face, with the facts of it, or a reason why not."""
+"""One photo to the crop of one face, with the facts of it, or a reason why not."""
 
 import dataclasses
 import hashlib
@@ -31,11 +31,11 @@ _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
 class Rejected(Exception):
-    """Why a picture gives no crop."""
+    """Why a photo gives no crop."""
 
 
 class Aligner:
-    """Finds the face of a picture and cuts it out.
+    """Finds the face of a photo and cuts it out.
 
     Args:
         settings: a dict, as `align.shards.settings_of` makes it.
@@ -46,17 +46,17 @@ class Aligner:
         self.crop = crop_of(settings)
         self.detect, self.version = _detector(settings)
 
-    def __call__(self, picture):
+    def __call__(self, photo):
         """The crop's bytes, its facts, and a remark or an empty text.
 
-        The bytes of a picture that is aligned already, and has the size, colours and
+        The bytes of a photo that is aligned already, and has the size, colours and
         encoding asked for, are kept as they are.
 
         Raises:
             Rejected: with the reason.
         """
-        encoded = _bytes_of(picture)
-        image = _decoded(encoded, picture)
+        encoded = _bytes_of(photo)
+        image = _decoded(encoded, photo)
         face, remark = self._face(image)
         size = (self.settings["size"],) * 2
         if face is None:  # aligned already
@@ -67,7 +67,7 @@ class Aligner:
             result = with_channels(result, self.settings["channels"])
             place = _place(face)
         facts = {
-            "source": picture.name,
+            "source": photo.name,
             **place,
             "detector": self.version,
             "template": self.crop.name if face is not None else "as it was",
@@ -130,22 +130,22 @@ def _detector(settings):
     return detect, f"mtcnn {importlib.metadata.version('mtcnn')}"
 
 
-def _bytes_of(picture):
-    if picture.problem:
-        raise Rejected(picture.problem)
-    if not picture.target:
+def _bytes_of(photo):
+    if photo.problem:
+        raise Rejected(photo.problem)
+    if not photo.target:
         raise Rejected("its name leaves the folder of the source")
     try:
-        if is_record(picture.path):
-            return read_record(picture.path)
-        return pathlib.Path(picture.path).read_bytes()
+        if is_record(photo.path):
+            return read_record(photo.path)
+        return pathlib.Path(photo.path).read_bytes()
     except (OSError, ValueError) as error:
         raise Rejected(f"unreadable: {getattr(error, 'strerror', error)}") from None
 
 
-def _decoded(encoded, picture):
+def _decoded(encoded, photo):
     try:
-        return decode_image(encoded, picture.name)
+        return decode_image(encoded, photo.name)
     except ValueError as error:
         text = " ".join(str(error).split())
         raise Rejected(f"unreadable: {text}") from None

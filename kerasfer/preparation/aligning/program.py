@@ -10,7 +10,7 @@ import shutil
 
 from kerasfer.data.licences import licence_notes, write_notice
 from kerasfer.preparation.aligning.faces import ENCODINGS, FACTS, crop_of
-from kerasfer.preparation.aligning.pictures import read_pictures
+from kerasfer.preparation.aligning.photos import read_photos
 from kerasfer.preparation.aligning.shards import (
     FOLDER,
     open_folder,
@@ -28,24 +28,24 @@ def run(config, do=None):
 
     Args:
         config: of `detect_and_align.py`.
-        do: function of the config, the settings, and (number, pictures) pairs, that
+        do: function of the config, the settings, and (number, photos) pairs, that
             does shards; None is by processes of this machine.
 
     Raises:
         ValueError: columns of the source that the manifest has itself; see also
-            `align.pictures.read_pictures` and `align.shards.open_folder`.
+            `align.photos.read_photos` and `align.shards.open_folder`.
     """
-    pictures = read_pictures(config.source, ENCODINGS[config.encoding])
-    columns = [*pictures[0].columns]
+    photos = read_photos(config.source, ENCODINGS[config.encoding])
+    columns = [*photos[0].columns]
     if clash := set(columns) & {"path", *FACTS}:
         raise ValueError(
             f"{config.source} has columns that the manifest gets of its own: "
             f"{', '.join(sorted(clash))}. Rename them."
         )
-    settings = settings_of(config, pictures)
+    settings = settings_of(config, photos)
     open_folder(config.out, settings, config.resume)
-    starts = range(0, len(pictures), config.shard_size)
-    shards = [pictures[start : start + config.shard_size] for start in starts]
+    starts = range(0, len(photos), config.shard_size)
+    shards = [photos[start : start + config.shard_size] for start in starts]
     missing = [
         (number, shards[number])
         for number in range(len(shards))
@@ -63,13 +63,11 @@ def run(config, do=None):
 def _in_processes(config, settings, missing):
     from tqdm import tqdm
 
-    with tqdm(
-        total=sum(len(p) for _, p in missing), unit="picture", disable=None
-    ) as bar:
+    with tqdm(total=sum(len(p) for _, p in missing), unit="photo", disable=None) as bar:
         if config.jobs == 1:
             start_worker(settings)
-            for number, pictures in missing:
-                bar.update(work(config.out, number, pictures))
+            for number, photos in missing:
+                bar.update(work(config.out, number, photos))
             return
         try:
             for future in _submitted(config, settings, missing):
@@ -90,8 +88,7 @@ def _submitted(config, settings, missing):
         (settings,),
     ) as pool:
         futures = [
-            pool.submit(work, config.out, number, pictures)
-            for number, pictures in missing
+            pool.submit(work, config.out, number, photos) for number, photos in missing
         ]
         try:
             yield from concurrent.futures.as_completed(futures)
@@ -139,7 +136,7 @@ def _refuse_empty(config, out):
     """Takes the folder away, so that the corrected command can write it.
 
     Raises:
-        ValueError: with what most pictures were rejected for.
+        ValueError: with what most photos were rejected for.
     """
     with (out / REJECTED).open(newline="", encoding="utf8") as file:
         reasons = collections.Counter(row["reason"] for row in csv.DictReader(file))
@@ -150,6 +147,6 @@ def _refuse_empty(config, out):
         root = config.source.parent.resolve()
         hint = f" Relative paths of a CSV start at its own folder, {root}."
     raise ValueError(
-        f"No face was kept of {sum(reasons.values())} pictures, so nothing was written."
+        f"No face was kept of {sum(reasons.values())} photos, so nothing was written."
         f" {count} times: {reason}.{hint}"
     )

@@ -27,13 +27,13 @@ _SETTINGS = (
 )
 
 
-def settings_of(config, pictures):
+def settings_of(config, photos):
     """What a result hangs on, as JSON holds it."""
     settings = {name: getattr(config, name) for name in _SETTINGS}
     if config.yunet_model is not None:
         settings["yunet_model"] = str(config.yunet_model.resolve())
-    listed = json.dumps([tuple(picture) for picture in pictures]).encode()
-    return {**settings, "pictures": hashlib.sha256(listed).hexdigest()}
+    listed = json.dumps([tuple(photo) for photo in photos]).encode()
+    return {**settings, "photos": hashlib.sha256(listed).hexdigest()}
 
 
 def open_folder(out, settings, resume):
@@ -41,7 +41,7 @@ def open_folder(out, settings, resume):
 
     Raises:
         FileExistsError: something stands there, and it is not to be gone on with.
-        ValueError: it was begun with other settings or pictures.
+        ValueError: it was begun with other settings or photos.
     """
     begun = out / FOLDER / SETTINGS
     if out.exists() and any(out.iterdir()):
@@ -72,8 +72,8 @@ def record_path(out, number):
     return out / FOLDER / f"{number:06d}.json"
 
 
-def do_shard(aligner, out, number, pictures):
-    """Writes the crops of a shard, then its record; how many pictures it had.
+def do_shard(aligner, out, number, photos):
+    """Writes the crops of a shard, then its record; how many photos it had.
 
     Doing it again writes the same bytes.
 
@@ -81,20 +81,20 @@ def do_shard(aligner, out, number, pictures):
         aligner: `align.faces.Aligner`.
         out: the folder.
         number: of the shard.
-        pictures: list of `align.pictures.Picture`.
+        photos: list of `align.photos.Photo`.
     """
     rows, rejected = [], []
     with crops_of_shard(out, number, aligner.settings["output"]) as write:
-        for picture in pictures:
+        for photo in photos:
             try:
-                encoded, facts, remark = aligner(picture)
+                encoded, facts, remark = aligner(photo)
             except Rejected as reason:
-                rejected.append({"path": picture.name, "reason": str(reason)})
+                rejected.append({"path": photo.name, "reason": str(reason)})
                 continue
-            path = write(picture, encoded)
-            rows.append({"path": path, **picture.columns, **facts})
+            path = write(photo, encoded)
+            rows.append({"path": path, **photo.columns, **facts})
             if remark:
-                rejected.append({"path": picture.name, "reason": remark})
+                rejected.append({"path": photo.name, "reason": remark})
     with atomic_write(record_path(out, number)) as temporary:
         temporary.write_text(json.dumps({"rows": rows, "rejected": rejected}))
-    return len(pictures)
+    return len(photos)

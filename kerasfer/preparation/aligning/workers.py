@@ -13,9 +13,9 @@ def start_worker(settings):
     _aligner = Aligner(settings)
 
 
-def work(out, number, pictures):
-    """Does a shard; how many pictures it had."""
-    return do_shard(_aligner, out, number, pictures)
+def work(out, number, photos):
+    """Does a shard; how many photos it had."""
+    return do_shard(_aligner, out, number, photos)
 
 
 def use_one_core():

@@ -1,1 +1,1 @@
-"""The parts of check.py: pictures looked at, problems found, sheets drawn."""
+"""The parts of check.py: images looked at, problems found, sheets drawn."""

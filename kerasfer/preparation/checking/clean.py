@@ -1,4 +1,4 @@
-"""The manifest without the pictures that should not be in it."""
+"""The manifest without the images that should not be in it."""
 
 import collections
 import csv
@@ -14,9 +14,9 @@ _PREFERRED = ("test", "validation", "train", "unlabeled")
 
 
 def rows_to_drop(manifest, problems):
-    """Names of the pictures to leave out.
+    """Names of the images to leave out.
 
-    Unreadable and blank ones; of pictures that are the same, or nearly, all but one:
+    Unreadable and blank ones; of images that are the same, or nearly, all but one:
     that of the test set if there is one, else of the validation set, else the first
     with a label. Copies within the test set go too.
 
@@ -25,13 +25,13 @@ def rows_to_drop(manifest, problems):
         problems: list of `Problem`, without those that are ignored.
 
     Returns:
-        set of names; and how many of the pictures that stay have a copy with another
+        set of names; and how many of the images that stay have a copy with another
         label.
     """
     dropped = {p.path for p in problems if p.kind in _GONE}
     row_of = {name: row for row, name in enumerate(manifest.names)}
     copies, kept, contradicting = _copies(problems), set(), 0
-    # One after the other: only a copy of a picture that is kept is left out.
+    # One after the other: only a copy of an image that is kept is left out.
     for name in sorted(
         copies.keys() - dropped, key=lambda n: _rank(manifest, row_of[n])
     ):
@@ -83,9 +83,9 @@ def write_clean(source, target, dropped):
 
 
 def _copies(problems):
-    """Name -> names of the pictures that are the same, or nearly.
+    """Name -> names of the images that are the same, or nearly.
 
-    What is the same as two pictures makes them the same; what is nearly the same as two
+    What is the same as two images makes them the same; what is nearly the same as two
     does not.
     """
     same = {}

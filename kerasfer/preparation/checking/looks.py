@@ -1,4 +1,4 @@
-"""What is noted of each picture: enough to compare all with all."""
+"""What is noted of each image: enough to compare all with all."""
 
 import dataclasses
 import hashlib
@@ -12,24 +12,24 @@ _THUMBNAIL = 16  # pixels of its side
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """A picture that can be read."""
+    """An image that can be read."""
 
     row: int
     """In the manifest."""
     size: tuple
     """(height, width)."""
     digest: str
-    """Of its pixels: the same picture in another file format has the same."""
+    """Of its pixels: the same image in another file format has the same."""
     gradients: int
     """64 bits: which of neighbouring patches is brighter (a difference hash)."""
     thumbnail: np.ndarray
-    """float32 (256,), grey, mean 0, length 1; zeros for a blank picture."""
+    """float32 (256,), grey, mean 0, length 1; zeros for a blank image."""
     contrast: float
     """Standard deviation of the grey levels."""
 
 
 def look_at(row, image):
-    """The `Look` of a picture, uint8 (height, width, 3)."""
+    """The `Look` of an image, uint8 (height, width, 3)."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     pixels = hashlib.sha256(repr(image.shape).encode() + image.tobytes())
     return Look(

@@ -1,4 +1,4 @@
-"""What is wrong, from the looks of all pictures."""
+"""What is wrong, from the looks of all images."""
 
 import collections
 import itertools
@@ -19,7 +19,7 @@ class Problem(typing.NamedTuple):
 
 
 def problems_of(manifest, looks):
-    """All but unreadable pictures, in the order of the manifest."""
+    """All but unreadable images, in the order of the manifest."""
     found = [
         Problem("blank", manifest.names[look.row])
         for look in looks

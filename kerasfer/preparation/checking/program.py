@@ -1,4 +1,4 @@
-"""All pictures looked at once; what was found, printed and written."""
+"""All images looked at once; what was found, printed and written."""
 
 import collections
 import csv
@@ -46,7 +46,7 @@ def _write_clean(config, manifest, problems):
     print(f"{config.write_clean}: {left} of {len(manifest)} faces, without {gone}.")
     if contradicting:
         print(
-            f"{contradicting} pictures were there with different labels; the one that "
+            f"{contradicting} images were there with different labels; the one that "
             "stays may be wrong: look at them (--out)."
         )
     if any(p.kind == "subject_across_splits" for p in counted):
@@ -57,7 +57,7 @@ def _looked_at(manifest):
     from tqdm import tqdm
 
     looks, problems = [], []
-    for row in tqdm(range(len(manifest)), unit="picture", disable=None):
+    for row in tqdm(range(len(manifest)), unit="image", disable=None):
         try:
             looks.append(look_at(row, manifest.image(row, channels=3)))
         except (ValueError, OSError) as error:

@@ -27,7 +27,7 @@ def draw_sheets(folder, manifest, looks):
 
 
 def _square(image):
-    """The picture within a square, its shape kept."""
+    """The image within a square, its shape kept."""
     height, width = image.shape[:2]
     scale = _SIDE / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))

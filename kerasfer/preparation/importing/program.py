@@ -25,7 +25,7 @@ class Config:
     out: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """New folder for manifest.csv, rejected.csv and the licence notice."""
     output: Literal["files", "tfrecord"] = "files"
-    """files: pictures stay where they are, those that are no files are written below
+    """files: images stay where they are, those that are no files are written below
     OUT; tfrecord: the bytes of all are packed into shards below OUT."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasfer.vision.alignment import CROPS, cut_out
 from kerasfer.vision.detection.cascade import Cascade
-from kerasfer.vision.images import as_picture, read_image, resize, with_channels
+from kerasfer.vision.images import as_image, read_image, resize, with_channels
 
 
 class Face(typing.NamedTuple):
@@ -55,7 +55,7 @@ class MTCNNDetector:
         Returns:
             list of `Face`.
         """
-        image = as_picture(image)
+        image = as_image(image)
         height, width = image.shape[:2]
         scale = min(1.0, self.longest_side / max(height, width))
         size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -84,7 +84,7 @@ def find_faces(photo, description, detector=None):
     """The faces of a photo, cut out as a model was trained on them.
 
     Args:
-        photo: path of an image file, or a picture (`vision.images.as_picture`).
+        photo: path of an image file, or an image (`vision.images.as_image`).
         description: of the model, with its crop and its size; a model that does not say
             how its faces were cut out gets the detector's box, `CROPS["box"]`.
         detector: function, photo -> list of `Face`; None is an `MTCNNDetector`.
@@ -103,7 +103,7 @@ def find_faces(photo, description, detector=None):
     """
     if isinstance(photo, (str, pathlib.Path)):
         photo = read_image(photo)
-    photo = as_picture(photo)
+    photo = as_image(photo)
     found = (detector or _default_detector())(photo)
     crop = description.crop or CROPS["box"]
     size = description.image_shape[:2]

@@ -48,7 +48,7 @@ class YuNetDetector:
         rows = np.zeros((0, 15)) if found is None else np.asarray(found, float)
         faces = [
             # The first eye and corner of the mouth are the person's right ones, which
-            # are on the left of the picture.
+            # are on the left of the image.
             Face(tuple(row[:4].tolist()), row[4:14].reshape(5, 2), float(row[14]))
             for row in rows
             if min(row[2:4]) >= self.min_side

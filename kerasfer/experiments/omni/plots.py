@@ -1,8 +1,8 @@
-"""Pictures of selected faces and of distilled images."""
+"""Figures of selected faces and of distilled images."""
 
 import numpy as np
 
-from kerasfer.experiments.pictures import figure_of, save_figure
+from kerasfer.experiments.plots import figure_of, save_figure
 
 _COLUMNS = 12
 

@@ -1,11 +1,11 @@
-"""Pictures of results."""
+"""Figures of results."""
 
 import contextlib
 
 
 @contextlib.contextmanager
 def at_worst_a_warning(what):
-    """A picture that fails is a warning: the training that it is of is finished."""
+    """A figure that fails is a warning: the training that it is of is finished."""
     try:
         yield
     except Exception as error:  # of a drawing library, by a name or number of the data
@@ -13,7 +13,7 @@ def at_worst_a_warning(what):
 
 
 def draw_confusion(path, results):
-    """A picture of the confusion matrix, summed over seeds, in shares of each row."""
+    """A figure of the confusion matrix, summed over seeds, in shares of each row."""
     import numpy as np
 
     from kerasfer.analysis import figures
@@ -30,7 +30,7 @@ def draw_centroid_shift(path, shifts):
     """How far class centroids turned in each epoch: still ones have arrived.
 
     Args:
-        path: of the picture.
+        path: of the figure.
         shifts: label -> sequence of `centroid_shift` per epoch, NaN where unknown.
     """
     from kerasfer.analysis import figures
@@ -51,7 +51,7 @@ def figure_of(*grid, **options):
 
 
 def save_figure(figure, path):
-    """Writes a picture, whole, and beside it the same as PDF and SVG, for papers and
+    """Writes a figure, whole, and beside it the same as PDF and SVG, for papers and
     slides."""
     import matplotlib.pyplot as plt
 

@@ -1,4 +1,4 @@
-"""Arrays that users have at hand, where a picture or labels are expected."""
+"""Arrays that users have at hand, where an image or labels are expected."""
 
 import keras
 import numpy as np
@@ -11,37 +11,37 @@ from kerasfer.data import evaluation_dataset, from_arrays, training_dataset
 from kerasfer.deploy.export import Description
 from kerasfer.schemes import FixMatch, Supervised
 from kerasfer.vision.detection import find_faces
-from kerasfer.vision.images import as_picture
+from kerasfer.vision.images import as_image
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
-PICTURE[0, 0] = 255
+IMAGE = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+IMAGE[0, 0] = 255
 
 
 @pytest.mark.parametrize(
     ("image", "shape"),
     [
-        (PICTURE, (6, 4, 3)),
-        (PICTURE[..., :1], (6, 4, 1)),
-        (PICTURE[..., 0], (6, 4, 1)),
-        (Image.fromarray(PICTURE), (6, 4, 3)),
-        (Image.fromarray(PICTURE).convert("RGBA"), (6, 4, 3)),
-        (Image.fromarray(PICTURE).convert("L"), (6, 4, 1)),
-        (Image.fromarray(PICTURE).convert("P"), (6, 4, 3)),
+        (IMAGE, (6, 4, 3)),
+        (IMAGE[..., :1], (6, 4, 1)),
+        (IMAGE[..., 0], (6, 4, 1)),
+        (Image.fromarray(IMAGE), (6, 4, 3)),
+        (Image.fromarray(IMAGE).convert("RGBA"), (6, 4, 3)),
+        (Image.fromarray(IMAGE).convert("L"), (6, 4, 1)),
+        (Image.fromarray(IMAGE).convert("P"), (6, 4, 3)),
     ],
     ids=["array", "array, one channel", "matrix", "RGB", "RGBA", "L", "P"],
 )
-def test_pictures_that_are_taken(image, shape):
-    picture = as_picture(image)
-    assert picture.shape == shape and picture.dtype == np.uint8
+def test_images_that_are_taken(image, shape):
+    image = as_image(image)
+    assert image.shape == shape and image.dtype == np.uint8
 
 
 WRONG = [
-    (PICTURE / 255.0, r"Its largest value is 1: \(255 \* image\).round"),
-    (PICTURE.astype("float32"), r"Its largest value is 255: image.round"),
-    (PICTURE.astype("uint16") * 257, r"Of 16 bits: \(image // 257\)"),
-    (np.dstack([PICTURE, PICTURE[..., 0]]), r"image\[..., :3\]"),
-    (PICTURE[:0], "It has no pixel"),
-    (PICTURE[None], r"Received: uint8 \(1, 6, 4, 3\)"),
+    (IMAGE / 255.0, r"Its largest value is 1: \(255 \* image\).round"),
+    (IMAGE.astype("float32"), r"Its largest value is 255: image.round"),
+    (IMAGE.astype("uint16") * 257, r"Of 16 bits: \(image // 257\)"),
+    (np.dstack([IMAGE, IMAGE[..., 0]]), r"image\[..., :3\]"),
+    (IMAGE[:0], "It has no pixel"),
+    (IMAGE[None], r"Received: uint8 \(1, 6, 4, 3\)"),
     (np.array(None), "Received: object"),
 ]
 
@@ -49,7 +49,7 @@ WRONG = [
 @pytest.mark.parametrize(("image", "error"), WRONG, ids=[e for _, e in WRONG])
 def test_others_say_what_to_do(image, error):
     with pytest.raises(ValueError, match=error):
-        as_picture(image)
+        as_image(image)
 
 
 @pytest.mark.parametrize(("image", "error"), WRONG[:4], ids=[e for _, e in WRONG[:4]])

@@ -1,4 +1,4 @@
-"""What to look at: the pictures of a folder, a CSV or a list."""
+"""What to look at: the photos of a folder, a CSV or a list."""
 
 import collections
 import pathlib
@@ -8,8 +8,8 @@ from kerasfer.preparation.tables import lines_of, opened_table
 from kerasfer.vision.files import hidden, walk
 
 
-class Picture(typing.NamedTuple):
-    """One picture."""
+class Photo(typing.NamedTuple):
+    """One photo."""
 
     name: str
     """As the source calls it."""
@@ -23,8 +23,8 @@ class Picture(typing.NamedTuple):
     """Why it is none, of a file in a folder."""
 
 
-def read_pictures(source, ending=".png"):
-    """The pictures of a source, in the order of a CSV or list, else of their names.
+def read_photos(source, ending=".png"):
+    """The photos of a source, in the order of a CSV or list, else of their names.
 
     Args:
         source: folder, CSV or list.
@@ -32,7 +32,7 @@ def read_pictures(source, ending=".png"):
 
     Raises:
         FileNotFoundError: nothing is there.
-        ValueError: no pictures, no column `path`, a name twice.
+        ValueError: no photos, no column `path`, a name twice.
     """
     if source.is_dir():
         found = [*walk(source), *hidden(source)]
@@ -50,17 +50,17 @@ def read_pictures(source, ending=".png"):
     if not source.is_dir():
         problems = [""] * len(rows)
     if all(problems):
-        raise ValueError(f"{source} names no pictures.{_most_common(problems)}")
+        raise ValueError(f"{source} names no photos.{_most_common(problems)}")
     names = [row["path"] for row in rows]
     name, count = collections.Counter(names).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{source}: {name!r} is there {count} times.")
-    # A text beside a picture of its name takes no part in the names of crops.
+    # A text beside a photo of its name takes no part in the names of crops.
     usable = [n for n, problem in zip(names, problems, strict=True) if not problem]
     target_of = dict(zip(usable, _targets(usable, ending), strict=True))
     targets = [target_of.get(name, "") for name in names]
     return [
-        Picture(name, str(root / name), target, _without_path(row), problem)
+        Photo(name, str(root / name), target, _without_path(row), problem)
         for name, target, row, problem in zip(
             names, targets, rows, problems, strict=True
         )
