@@ -40,7 +40,7 @@ def test_a_share_has_each_test_in_its_turn(turns):
     def items_of(name, count):
         return [Item(name) for _ in range(count)]
 
-    programs = [item for k in range(5) for item in items_of(f"test_program_{k}", 2)]
+    programs = [item for k in range(8) for item in items_of(f"test_program_{k}", 2)]
     long = [item for name in sorted(rotation.LONG)[:3] for item in items_of(name, 2)]
     singly, others = items_of("test_docstrings", 9), items_of("test_unit", 2)
     items = [*programs, *long, *singly, *others]
@@ -49,13 +49,13 @@ def test_a_share_has_each_test_in_its_turn(turns):
         return "recipes" if "program" in module.__name__ else "unit"
 
     taken = []
-    for turn in range(45):
+    for turn in range(72):
         turns(turn)
         share = rotation.in_turn(items, step_of)
         assert len(share) == 2 + 2 + 1 + 2  # a module of each kind, one, and the rest
         taken += share
     counts = [sum(item is one for one in taken) for item in items]
-    assert counts == [9] * 10 + [15] * 6 + [5] * 9 + [45] * 2
+    assert counts == [9] * 16 + [24] * 6 + [8] * 9 + [72] * 2
 
 
 def test_all_are_taken_if_asked_for(turns, monkeypatch):

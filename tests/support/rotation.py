@@ -39,9 +39,12 @@ LONG = {
     "test_distillation",
     "test_dlib_resnet",
     "test_doctor",
+    "test_export",
     "test_importers",
     "test_importers_of_anything",
     "test_importers_of_faces",
+    "test_memory",
+    "test_own_parts",
     "test_quiet",
     "test_readme",
     "test_recipe_options",
@@ -56,13 +59,13 @@ SINGLY = {"test_docstrings", "test_replicas"}
 
 
 def in_turn(items, step_of):
-    """The tests that a share takes: all of most modules; a fifth of the modules of
+    """The tests that a share takes: all of most modules; an eighth of the modules of
     programs and kills; a third of the `LONG` ones; a ninth of the tests of `SINGLY`."""
     steps = {item.module.__name__: step_of(item.module) for item in items}
     programs = [n for n in sorted(steps) if steps[n] in ("recipes", "kills")]
     long = sorted(LONG & steps.keys() - {*programs})
     kept = steps.keys() - {*programs} - {*long} - SINGLY
-    kept |= {*of_this_commit(programs, 5), *of_this_commit(long, 3)}
+    kept |= {*of_this_commit(programs, 8), *of_this_commit(long, 3)}
     singly = [item for item in items if item.module.__name__ in SINGLY]
     taken = {*of_this_commit(singly, 9)}
     return [item for item in items if item.module.__name__ in kept or item in taken]
