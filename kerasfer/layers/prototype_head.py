@@ -42,7 +42,7 @@ class PrototypeHead(keras.layers.Layer):
 
     Args:
         num_classes: of the classifier.
-        beta: weight of the linear classifier, in [0, 1].
+        beta: weight of the linear classifier, in [0, 1]. 0.5 is the paper's.
         similarity: "dot", "distance" or "cosine".
         mixture: "logits" or "probs".
         ready: False leaves p = softmax(z) until `set_prototypes` is called.

@@ -32,7 +32,7 @@ def info_nce(
     Args:
         view_1, view_2: float (batch, width), any length.
         mask: float (batch,), 0 leaves a face out as anchor and as candidate.
-        temperature: T > 0.
+        temperature: T > 0. 0.07 is that of Ada-CM's code.
         symmetric: whether both views are anchors.
 
     Returns:

@@ -51,7 +51,7 @@ class DatasetDistiller(keras.Model):
         num_networks: theta_0 drawn for each outer step.
         steps, epochs: see above.
         images_per_class: of each step.
-        step_size: eta at first, > 0.
+        step_size: eta at first, > 0. 0.02 is their code's.
         batch_statistics: whether the inner steps normalise by the statistics of their
             own images, as a training does (Wang et al.'s code), or by the running ones,
             with which a random network diverges at a step of 0.02.

@@ -42,7 +42,7 @@ class InPL(PlugIn):
         cutoff: tau_e, or "calibrated".
         quantile: in [0, 1), for "calibrated".
         margin: tau of the adaptive margin, >= 0; 0 is none, the paper's is 0.5.
-        momentum: of q.
+        momentum: of q. 0.999 is its code's.
 
     Raises:
         ValueError: a number out of range.

@@ -88,7 +88,8 @@ class ReMoP(PlugIn):
 
     Args:
         num_classes: of the classifier.
-        beta: weight of the linear classifier in the mixture, in [0, 1].
+        beta: weight of the linear classifier in the mixture, in [0, 1]. 0.5 is the
+            paper's.
         convention: "code" or "paper"; None below takes its value.
         similarity: "dot", "distance" or "cosine".
         mixture: "logits" or "probs".

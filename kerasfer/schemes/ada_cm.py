@@ -69,10 +69,10 @@ class AdaCM(SemiSupervisedModel):
         floor: lowest threshold, in [0, 1].
         scale: B of Eq. 5, where thresholds tend for a classifier that is sure.
         growth: gamma of Eq. 5, above 1.
-        initial: threshold of all classes in the first epoch.
+        initial: threshold of all classes in the first epoch. 0.8 is its code's.
         unlabeled_mean: "batch" or "subset", the denominator of the second term.
         symmetric: see `kerasfer.losses.info_nce`.
-        temperature: of InfoNCE, > 0.
+        temperature: of InfoNCE, > 0. 0.07 is its code's.
         contrastive_ramp: in [0, 1], fraction of the run over which the weight of
             InfoNCE rises from 0; 0 is the paper's and the code's full weight at once.
 

@@ -51,7 +51,7 @@ class CPE(SemiSupervisedModel):
             `feature_map`; `loss_weights` are `supervised` 1 and `unlabeled` 1. The
             frame's `supervised_loss` is not used.
         class_counts: (num_classes,), labelled faces of each class, all at least 1.
-        threshold: tau in [0, 1], inclusive.
+        threshold: tau in [0, 1], inclusive. 0.95 is its code's.
         adjustments: tau_j of the three experts.
         cuts: ranks from which a class is medium and tail.
 

@@ -29,7 +29,7 @@ class DeFixMatch(SemiSupervisedModel):
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords; `loss_weights`
             are `supervised` 1 and `unlabeled` (lambda_u) 1/2.
-        threshold: tau in [0, 1], inclusive; above 1 nothing passes.
+        threshold: tau in [0, 1], inclusive; above 1 nothing passes. 0.95 is FixMatch's.
 
     >>> model = DeFixMatch(build_classifier("compact", (48, 48, 3), 7), threshold=0.9)
     """

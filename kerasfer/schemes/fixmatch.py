@@ -28,7 +28,8 @@ class FixMatch(SemiSupervisedModel):
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords; `loss_weights`
             are `supervised` 1 and `unlabeled` (lambda_u) 1.
-        threshold: tau in [0, 1], inclusive; above 1 the scheme is supervised.
+        threshold: tau in [0, 1], inclusive; above 1 the scheme is supervised. 0.95 is
+            the paper's.
 
     >>> classifier = build_classifier("compact", (48, 48, 3), num_classes=8)
     >>> model = FixMatch(classifier, threshold=0.9, loss_weights={"unlabeled": 0.5})

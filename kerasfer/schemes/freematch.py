@@ -46,7 +46,7 @@ class FreeMatch(SemiSupervisedModel):
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords; `loss_weights`
             are `supervised` 1, `unlabeled` 1 and `fairness` 0.01.
-        momentum: m, in [0, 1).
+        momentum: m, in [0, 1). 0.999 is the paper's.
 
     Raises:
         ValueError: `momentum` is out of range.

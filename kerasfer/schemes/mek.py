@@ -42,7 +42,7 @@ class MEK(SemiSupervisedModel):
             `feature_map` and `logits`; `loss_weights` are `supervised` 1 and
             `attention` 0.145. The frame's `supervised_loss` gets the soft labels y~.
         class_counts: (num_classes,), labelled faces of each class, all at least 1.
-        smoothing: in [0, 1).
+        smoothing: in [0, 1). 0.3 is its code's.
 
     Raises:
         ValueError: a count below 1, smoothing out of range, or a classifier of other

@@ -52,7 +52,7 @@ class MixMatch(SemiSupervisedModel):
         classifier: see `SemiSupervisedModel`, as for further keywords. A
             `supervised_loss` of your own must accept soft labels.
         preset: "fer" or "paper"; None below takes its value.
-        temperature: T > 0; 1 leaves guesses as they are.
+        temperature: T > 0; 1 leaves guesses as they are. 0.5 is the paper's.
         ramp: fraction of the run over which lambda_u rises from 0.
         ramp_images: labelled faces, those of all steps, over which it rises at most.
 

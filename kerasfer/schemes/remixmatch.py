@@ -50,7 +50,7 @@ class ReMixMatch(SemiSupervisedModel):
         classifier: see `SemiSupervisedModel`, as for further keywords, of square
             images. A `supervised_loss` of your own must accept soft labels.
         preset: "fer" or "paper"; None below takes its value.
-        temperature: T > 0.
+        temperature: T > 0. 0.5 is the paper's.
         class_distribution: p_data, (num_classes,), or None.
         ramp: fraction of the run over which w rises from 0.
         ramp_images: labelled faces, those of all steps, over which it rises at most.

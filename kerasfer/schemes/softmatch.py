@@ -42,7 +42,7 @@ class SoftMatch(SemiSupervisedModel):
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords; `loss_weights`
             are `supervised` 1 and `unlabeled` 1.
-        momentum: m, in [0, 1).
+        momentum: m, in [0, 1). 0.999 is the paper's.
         sharpness: n > 0; the larger, the narrower the Gaussian.
         class_distribution: (num_classes,), shares that q is aligned to; None is
             uniform.
