@@ -5,8 +5,6 @@ import subprocess
 import sys
 from collections import namedtuple
 
-import pytest
-
 from kerasfer import doctor
 
 
