@@ -17,7 +17,7 @@ _USAGE = """\
 usage: kerasfer COMMAND ...        each COMMAND has --help
 
 Begin here
-  doctor                    whether training works on this machine
+  doctor [RECIPE]           whether training works here; what memory a run takes
   train RECIPE              train a method beside its baselines; without flags
                             on rendered faces, in minutes, with no download
 Your faces
@@ -61,6 +61,10 @@ _PROGRAMS = {
     "systems": "kerasfer.recipes.systems",
 }
 _NAMED = {"train": "RECIPE", "prepare": "DATASET"}
+_NO_EXPERIMENTS = (
+    "error: {title} needs packages that are not installed. Install them: pip install "
+    '"kerasfer[experiments]"'
+)
 _DOCTOR = """\
 usage: kerasfer doctor [RECIPE [FLAGS]]
 
@@ -138,22 +142,25 @@ def _doctor(words):
     quiet()
     if not words:
         return examine()
+    if importlib.util.find_spec("tyro") is None:
+        print(_NO_EXPERIMENTS.format(title="kerasfer doctor RECIPE"), file=sys.stderr)
+        return 1
     from kerasfer.experiments.flags import parse
     from kerasfer.experiments.memory import check_memory
     from kerasfer.experiments.study.file import load_recipe
 
     recipe = load_recipe(words[0], "doctor")
     config = parse(recipe.config, words[1:])
-    return examine([lambda: check_memory(recipe, config)])
+
+    def memory():
+        return check_memory(recipe, config)
+
+    return examine([memory])
 
 
 def _run(module, title, words):
     if importlib.util.find_spec("tyro") is None:
-        print(
-            f"error: {title} needs packages that are not installed. Install them: pip "
-            'install "kerasfer[experiments]"',
-            file=sys.stderr,
-        )
+        print(_NO_EXPERIMENTS.format(title=title), file=sys.stderr)
         return 1
     sys.argv = [title, *words]
     program = importlib.import_module(module)

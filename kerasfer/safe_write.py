@@ -73,9 +73,9 @@ def remove_leftovers(folder):
     knows that none writes there now."""
     for left in pathlib.Path(folder).glob(".writing-*"):
         if left.is_dir():
-            shutil.rmtree(left)
+            shutil.rmtree(left, ignore_errors=True)
         else:
-            left.unlink()
+            left.unlink(missing_ok=True)
 
 
 def require_room(folder, size):

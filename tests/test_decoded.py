@@ -110,7 +110,7 @@ def test_a_file_is_shared_until_an_image_changes(tmp_path):
     np.testing.assert_array_equal(changed.image(5), 9)
 
 
-def test_a_kill_leaves_no_file(faces, tmp_path, monkeypatch):
+def test_an_interruption_leaves_no_file(faces, tmp_path, monkeypatch):
     def killed(images, manifest):
         raise KeyboardInterrupt
 

@@ -43,6 +43,7 @@ WRONG = [
     (IMAGE[:0], "It has no pixel"),
     (IMAGE[None], r"Received: uint8 \(1, 6, 4, 3\)"),
     (np.array(None), "Received: object"),
+    (np.zeros((4, 6)), r"Received: float64 \(4, 6\)\."),
 ]
 
 

@@ -91,7 +91,7 @@ def test_a_report_embeds_images_alone(tmp_path):
         Section("Faces").faces("all", [tmp_path / "passwd"], [["a"]])
 
 
-def test_an_image_that_fails_is_a_warning(capsys):
+def test_a_figure_that_fails_is_a_warning(capsys):
     with at_worst_a_warning("the image"):
         raise RuntimeError("no glyph")
     assert "warning: the image could not be made: RuntimeError: no glyph" in (

@@ -73,8 +73,9 @@ def decode_once(manifest: Manifest, folder: PathLike | None = None) -> Manifest:
     the names, sizes and dates of the image files, so that runs share it.
 
     Args:
-        manifest: of files or shards, all images of one size, as `kerasfer prepare`
-            makes them; with images in memory it is given back as it is.
+        manifest: of files or shards, all images of one size, as `kerasfer prepare
+            detect_and_align` makes them; with images in memory it is given back as it
+            is.
         folder: for a file of all images, which is mapped: processes share it, and what
             does not fit into memory is read again. None keeps them in memory; each of
             `workers` then has a copy.
@@ -120,8 +121,8 @@ def _decode_into(images, manifest):
                         "Decoding once needs images of one size. Received: "
                         f"{manifest.names[0]} of {images.shape[1:3]} and "
                         f"{manifest.names[row]} of {image.shape[:2]} (height, width). "
-                        "Align the faces (kerasfer prepare align), or leave out "
-                        "--cache."
+                        "Align the faces (kerasfer prepare detect_and_align), or "
+                        "leave out --cache."
                     )
                 images[row] = image
 

@@ -34,7 +34,7 @@ def opened(folder, settings, resume, devices):
         devices.agreed(_FINISHED if run.result is not None else _epochs_done(folder))
         try:
             yield run
-        except (ValueError, OSError):
+        except (ValueError, OSError, MemoryError):
             # Flags or data that cannot be: the corrected command finds no remains.
             if run.result is None and not run.files.metrics.exists():
                 shutil.rmtree(folder)

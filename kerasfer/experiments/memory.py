@@ -7,23 +7,29 @@ the run. It validates as the run does, and does not read the test set.
 
 import contextlib
 import dataclasses
+import errno
 import multiprocessing
 import os
 import pathlib
-import resource
+import re
 import signal
-import sys
 import tempfile
 
 from kerasfer.doctor import OK, WRONG, Finding
 from kerasfer.experiments.flags import with_values
 from kerasfer.experiments.floors import FLOORS
+from kerasfer.experiments.folds import per_fold
 from kerasfer.machine_memory import machine_memory
 
 _STEPS = 2  # the second has all that the first has left
 _FULL = 0.9  # of the machine's memory: the rest is other programs'
 _OUT = "out of memory"
-_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+_STATUS = pathlib.Path("/proc/self/status")
+_OTHER_EPOCHS = ("supervised_epochs",)  # of recipes whose methods have their own
+
+
+class OutOfMemory(MemoryError):
+    """TensorFlow had no memory left for a step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +55,19 @@ def check_memory(recipe, config, tried=None):
         recipe: a `Recipe`.
         config: of the run.
         tried: (recipe, config, method) -> `Trial`; None trains.
+
+    Raises:
+        ValueError: a recipe of several trainings, or options that cannot be.
     """
     tried = tried or try_steps
     memory = machine_memory()
+    if recipe.chain is not None:
+        raise ValueError(
+            f"{recipe.name} is a chain of trainings. Expected a recipe of one; the "
+            "memory of the chain is that of its largest network."
+        )
+    recipe.check(config)
+    config = per_fold(config)[0][1]
     for method in dict.fromkeys(recipe.methods(config)):
         if method in FLOORS:
             continue
@@ -113,7 +129,7 @@ def describe_batch(faces):
 
 def try_steps(recipe, config, method):
     """A `Trial`, in a process of its own."""
-    context = multiprocessing.get_context("spawn")  # its peak is not this one's
+    context = multiprocessing.get_context("spawn")  # a fork would have TensorFlow's
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         config = with_values(
@@ -122,6 +138,7 @@ def try_steps(recipe, config, method):
                 **{"epochs": 1, "steps_per_epoch": _STEPS, "out": pathlib.Path(folder)},
                 **{"resume": False, "report": False, "tensorboard": False},
                 "selections": (),
+                **{name: None for name in _OTHER_EPOCHS if hasattr(config, name)},
             },
         )
         process = context.Process(
@@ -158,7 +175,7 @@ def _train(pipe, name, config, method):
     try:
         folder = config.output.out / "run"
         recipe.run(config, method, seed, folder, read_test=False)
-    except MemoryError:
+    except OutOfMemory:
         pipe.send(Trial(error=_OUT))
     except Exception as error:
         text = str(error).splitlines()[0] if str(error) else "no message"
@@ -168,7 +185,14 @@ def _train(pipe, name, config, method):
 
 
 def _peak_of_host():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+    """Bytes. Linux' `ru_maxrss` would be the parent's where that is larger: a new
+    program inherits it."""
+    if _STATUS.exists():
+        found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
+        return 1024 * int(found.group(1))
+    import resource  # of macOS, in bytes
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _peaks_of_gpus():
@@ -181,7 +205,7 @@ def _peaks_of_gpus():
 
 @contextlib.contextmanager
 def exhausted_memory_explained(faces):
-    """Raises a MemoryError that says what to lower where TensorFlow has no memory left.
+    """Raises `OutOfMemory`, with what to lower, where TensorFlow has no memory left.
 
     Args:
         faces: flags of the data.
@@ -191,12 +215,14 @@ def exhausted_memory_explained(faces):
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
+        if "No space left" in str(error):  # TensorFlow's name for a full disk too
+            raise OSError(errno.ENOSPC, str(error)) from None
         lower = "".join(
             f" Lower --{name.replace('_', '-')} to {value}, half of it, or"
             for name, value in half_of(faces).items()
         )
-        raise MemoryError(
+        raise OutOfMemory(
             f"Out of memory in {describe_batch(faces)}.{lower or ' Lower'} "
             "--image-size; `kerasfer doctor RECIPE` with the same flags tries which "
-            f"batch fits. ({str(error).splitlines()[0]})"
+            f"batch fits. ({(str(error) or 'no message').splitlines()[0]})"
         ) from None

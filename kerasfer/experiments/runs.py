@@ -250,7 +250,7 @@ def reported_errors():
     except (
         FileNotFoundError, ValueError, FloatingPointError, MemoryError,
     ) as error:  # fmt: skip
-        raise SystemExit(f"error: {error}") from None
+        raise SystemExit(f"error: {error or type(error).__name__}") from None
     except OSError as error:
         raise SystemExit(
             f"error: cannot write or read: {error}. Check the disk's free space and "

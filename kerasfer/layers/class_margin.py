@@ -52,7 +52,8 @@ class ClassMargin(keras.layers.Layer):
         weight: "balanced", or a number >= 0.
         final_weight: w at the end of the run; 1 keeps the weight.
         rate: of the centroids' steps, in [0, 1]. 0.5 is that of the center loss.
-        pair_weight: lambda_1 of the island loss, >= 0. 10 is that of the paper.
+        pair_weight: lambda_1 of the island loss, >= 0. 10 is that of a
+            public implementation.
         squared: squared distances in the large margin.
 
     Raises:

@@ -120,7 +120,7 @@ def island_loss(
 
     Args:
         labels, embeddings, centers: as for `center_loss`.
-        pair_weight: lambda_1. 10 is the paper's.
+        pair_weight: lambda_1. 10 is that of a public implementation.
 
     Returns:
         float32 (batch,), >= 0.

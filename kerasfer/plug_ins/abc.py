@@ -34,7 +34,7 @@ class ABC(PlugIn):
 
     Args:
         class_counts: (num_classes,), labelled faces of each class, all at least 1.
-        threshold: tau in [0, 1], inclusive. 0.95 is the paper's.
+        threshold: tau in [0, 1], inclusive. 0.95 is its code's.
 
     Raises:
         ValueError: a count below 1, or a classifier of other classes.

@@ -34,7 +34,7 @@ class Adsh(PlugIn):
     Args:
         class_counts: (num_classes,), labelled faces of each class, all at least 1.
         threshold: tau in (0, 1], of the largest class and at most of the others. 0.95
-            is the paper's.
+            is its code's.
 
     Raises:
         ValueError: a count below 1, a threshold out of range, a classifier of other

@@ -55,8 +55,7 @@ class MarginMix(SemiSupervisedModel):
             are `supervised` 1, `unlabeled` (lambda_U) 20 and `margin` (lambda_M) 0.1. A
             `supervised_loss` of your own must accept soft labels.
         membership: "softmax" of negative distances, or "inverse" squared distances.
-        temperature: tau_d > 0, for "softmax". 0.1 measured best
-            (docs/measured/README.md).
+        temperature: tau_d > 0, for "softmax".
         sharpening: T > 0 of MixMatch; 1 leaves the labels soft. 0.5 is MixMatch's.
         ramp: fraction of the run over which lambda_U rises from 0.
         centroid_images: "labeled" faces, or "all": unlabelled ones too, weighted by

@@ -121,7 +121,7 @@ def as_image(image: Any) -> Array:
     """
     if hasattr(image, "convert") and hasattr(image, "mode"):  # of Pillow
         image = image.convert("L" if image.mode in ("L", "1") else "RGB")
-    image = np.asarray(image)
+    given = image = np.asarray(image)
     if image.ndim == 2:
         image = image[..., None]
     if (
@@ -133,7 +133,7 @@ def as_image(image: Any) -> Array:
         return image
     raise ValueError(
         "Expected an image as uint8 (height, width, 1 or 3), RGB or grey. Received: "
-        f"{image.dtype} {np.asarray(image).shape}.{_advice(image)}"
+        f"{given.dtype} {given.shape}.{_advice(given)}"
     )
 
 

@@ -19,8 +19,9 @@ part() {
 
 part devices 20 nvidia-smi
 part doctor 60 "$python" -m kerasfer doctor
-# Every scheme's step in float16, and a step under XLA.
-part precisions 150 "$python" -m pytest -q tests/test_contract.py -k "precision or xla or overflow"
+# Steps in float16, bfloat16 and under XLA: of the schemes whose turn it is.
+part precisions 150 "$python" -m pytest -q -m "slow or not slow" \
+    tests/test_contract.py -k "precision or xla or overflow"
 # Images a second beside PyTorch on the same card, in turns.
 part steps 150 "$python" tests/benchmarks/steps.py \
     --faces "${FACES:-64}" --side "${SIDE:-224}"
@@ -29,7 +30,7 @@ for workers in 0 $(($(nproc) - 1)); do
     part "run_with_${workers}_workers" 100 "$python" recipes/baselines.py \
         --config resnet18 --scheme fixmatch --rendered-faces 2000 --image-size "${SIDE:-224}" \
         --batch-size "${FACES:-64}" --unlabeled-ratio 1 --epochs 3 --steps-per-epoch 30 \
-        --mixed-precision bfloat16 --cache memory --data-workers "$workers" --no-report \
+        --mixed-precision bfloat16 --data-workers "$workers" --no-report \
         --out "$out/runs_$workers"
 done
 grep -h seconds_per_epoch -r "$out"/runs_*/ --include result.json

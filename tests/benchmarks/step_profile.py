@@ -165,8 +165,8 @@ def _kind_of(line):
     fields = line.split(",")
     at = fields.index("exec")
     primitive, propagation = fields[at + 2], fields[at + 4]
-    if primitive in _OTHERS:
-        return _OTHERS[primitive], float(fields[-1])
+    if primitive != "convolution":
+        return _OTHERS.get(primitive, "other kernels"), float(fields[-1])
     (kind,) = [_KINDS[prefix] for prefix in _KINDS if propagation.startswith(prefix)]
     return kind, float(fields[-1])
 

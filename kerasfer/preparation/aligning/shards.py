@@ -33,7 +33,7 @@ def settings_of(config, photos):
     if config.yunet_model is not None:
         settings["yunet_model"] = str(config.yunet_model.resolve())
     listed = json.dumps([tuple(photo) for photo in photos]).encode()
-    return {**settings, "photos": hashlib.sha256(listed).hexdigest()}
+    return {**settings, "pictures": hashlib.sha256(listed).hexdigest()}
 
 
 def open_folder(out, settings, resume):
