@@ -125,24 +125,32 @@ def test_faces_that_do_not_fit_are_not_the_batch(recipe):
     assert finding.mend == ""
 
 
+def not_to_be_called(recipe, config, method):
+    raise AssertionError("a trial began")
+
+
 def test_a_chain_and_options_that_cannot_be_are_refused_before_a_trial():
     chain = imported("omni_supervised")
     with pytest.raises(ValueError, match="omni_supervised is a chain of trainings"):
-        next(check_memory(chain.RECIPE, parsed(chain)))
+        next(check_memory(chain.RECIPE, parsed(chain), not_to_be_called))
     baselines = imported("baselines")
-    config = parsed(baselines, "--sampler", "balanced", "--scheme", "freematch")
+    config = parsed(baselines, "--sampler", "balanced", "--scheme", "ecan")
     with pytest.raises(ValueError, match="--sampler balanced"):
-        next(check_memory(baselines.RECIPE, config))
+        next(check_memory(baselines.RECIPE, config, not_to_be_called))
 
 
-def test_of_folds_the_first_is_tried(recipe, manifest):
+def test_of_folds_the_first_is_tried(recipe, manifest, tmp_path):
     tried_protocols = []
 
     def tried(recipe, config, method):
         tried_protocols.append(config.faces.protocol)
         return Trial(GB)
 
-    next(check_memory(recipe, config_of("--protocol", "folds:k=3", "--manifest", manifest), tried))
+    next(
+        check_memory(
+            recipe, config_of("--protocol", "folds:k=3", "--manifest", manifest), tried
+        )
+    )
     assert "fold=0" in tried_protocols[0]
 
 
