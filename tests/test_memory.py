@@ -140,17 +140,18 @@ def test_a_chain_and_options_that_cannot_be_are_refused_before_a_trial():
 
 
 def test_of_folds_the_first_is_tried(recipe, manifest, tmp_path):
+    rows = manifest.read_text().splitlines()[1:]
+    lines = [f"{manifest.parent}/{row},person {k % 6}" for k, row in enumerate(rows)]
+    people = tmp_path / "manifest.csv"
+    people.write_text("\n".join(["path,label,subject", *lines]) + "\n")
     tried_protocols = []
 
     def tried(recipe, config, method):
         tried_protocols.append(config.faces.protocol)
         return Trial(GB)
 
-    next(
-        check_memory(
-            recipe, config_of("--protocol", "folds:k=3", "--manifest", manifest), tried
-        )
-    )
+    config = config_of("--protocol", "folds:k=3", "--manifest", people)
+    next(check_memory(recipe, config, tried))
     assert "fold=0" in tried_protocols[0]
 
 
