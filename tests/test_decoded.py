@@ -1,6 +1,5 @@
 """Faces decoded once: the same batches, whatever keeps them."""
 
-import dataclasses
 import os
 import pickle
 
@@ -163,8 +162,3 @@ def test_a_run_with_it_has_the_same_scores(manifest, tmp_path):
     ]
     assert scores[0] and scores[0] == scores[1]
     assert len([*folder.glob("*.npy")]) == 1
-
-
-def test_the_field_is_kept_by_replace(faces, folder):
-    kept = decode_once(faces, folder)
-    assert dataclasses.replace(kept, labels=kept.labels).decoded is kept.decoded

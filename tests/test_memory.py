@@ -13,6 +13,7 @@ from support.recipe_runs import RECIPES, imported, parsed
 from kerasfer.doctor import OK, WRONG
 from kerasfer.experiments import memory
 from kerasfer.experiments.memory import Trial, check_memory
+from kerasfer.experiments.out_of_memory import exhausted_memory_explained
 from kerasfer.experiments.runs import reported_errors
 from kerasfer.machine_memory import machine_memory
 
@@ -94,7 +95,7 @@ def test_an_exhausted_device_names_the_flag_and_its_value():
     )
     with (
         pytest.raises(MemoryError, match=expected),
-        memory.exhausted_memory_explained(faces),
+        exhausted_memory_explained(faces),
     ):
         raise tf.errors.ResourceExhaustedError(
             None, None, "OOM when allocating tensor\nwith shape[1]"
@@ -102,7 +103,7 @@ def test_an_exhausted_device_names_the_flag_and_its_value():
     one = dataclasses.replace(faces, batch_size=1)
     with (
         pytest.raises(MemoryError, match=r"px\. Lower --image-size;"),
-        memory.exhausted_memory_explained(one),
+        exhausted_memory_explained(one),
     ):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM")
 
@@ -111,7 +112,7 @@ def test_a_full_disk_is_no_lack_of_memory():
     faces = config_of().faces
     with (
         pytest.raises(OSError, match="No space left"),
-        memory.exhausted_memory_explained(faces),
+        exhausted_memory_explained(faces),
     ):
         raise tf.errors.ResourceExhaustedError(None, None, "x; No space left on device")
 
@@ -155,6 +156,16 @@ def test_of_folds_the_first_is_tried(recipe, manifest, tmp_path):
     assert "fold=0" in tried_protocols[0]
 
 
+def test_a_trial_has_a_step_of_each_epoch_of_two(tmp_path):
+    recipe = imported("large_margin")
+    config = parsed(recipe, "--supervised-epochs", 50, "--epochs", 9)
+    short = memory.two_steps(config, tmp_path)
+    for method in recipe.RECIPE.methods(short):
+        training = recipe.RECIPE.config_of(short, method).training
+        assert (training.epochs, training.steps_per_epoch) == (2, 1), method
+    assert short.output.out == tmp_path
+
+
 def test_a_program_ends_with_that_line():
     with pytest.raises(SystemExit, match="error: Out of memory"), reported_errors():
         raise MemoryError("Out of memory")
@@ -192,14 +203,14 @@ def test_two_steps_foretell_the_peak_of_a_run(manifest, tmp_path, recipe):
 
 
 def test_the_peak_of_a_trial_is_its_own():
-    ballast = bytearray(3 * GB)  # what this process has is not the trial's
+    ballast = bytearray(GB)  # what this process has is not the trial's
     ballast[::4096] = b"x" * len(ballast[::4096])
     own = subprocess.run(
         [sys.executable, "-c", "from kerasfer.experiments import memory; "
          "print(memory._peak_of_host())"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    assert 10**7 < int(own) < 2 * GB < len(ballast)
+    assert 10**7 < int(own) < len(ballast) // 2
 
 
 def test_a_trial_that_fails_says_why(manifest, recipe):

@@ -1,13 +1,11 @@
-"""The memory of a training: tried before it begins, explained where it runs out.
+"""The memory that a training will take, tried before it begins.
 
 What a training takes hangs on the network, the libraries' kernels and their scratch
 space, so two steps are trained and measured, in a process of its own, with the flags of
 the run. It validates as the run does, and does not read the test set.
 """
 
-import contextlib
 import dataclasses
-import errno
 import multiprocessing
 import os
 import pathlib
@@ -19,17 +17,12 @@ from kerasfer.doctor import OK, WRONG, Finding
 from kerasfer.experiments.flags import with_values
 from kerasfer.experiments.floors import FLOORS
 from kerasfer.experiments.folds import per_fold
+from kerasfer.experiments.out_of_memory import OutOfMemory, describe_batch, half_of
 from kerasfer.machine_memory import machine_memory
 
-_STEPS = 2  # the second has all that the first has left
 _FULL = 0.9  # of the machine's memory: the rest is other programs'
 _OUT = "out of memory"
 _STATUS = pathlib.Path("/proc/self/status")
-_OTHER_EPOCHS = ("supervised_epochs",)  # of recipes whose methods have their own
-
-
-class OutOfMemory(MemoryError):
-    """TensorFlow had no memory left for a step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,36 +104,12 @@ def _what_fits(recipe, config, method, memory, tried):
     return "not even one face a step fits: a smaller --image-size or --backbone"
 
 
-def half_of(faces):
-    """The flag that halves a batch, as {name: value}; empty where it cannot be."""
-    if faces.batch_size > 1:
-        return {"batch_size": faces.batch_size // 2}
-    return {}
-
-
-def describe_batch(faces):
-    """Of how many faces a step is, of which size."""
-    return (
-        f"steps of {faces.batch_size} labelled and up to "
-        f"{faces.batch_size * faces.unlabeled_ratio} unlabelled faces, "
-        f"{faces.image_size} px"
-    )
-
-
 def try_steps(recipe, config, method):
     """A `Trial`, in a process of its own."""
     context = multiprocessing.get_context("spawn")  # a fork would have TensorFlow's
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
-        config = with_values(
-            config,
-            {
-                **{"epochs": 1, "steps_per_epoch": _STEPS, "out": pathlib.Path(folder)},
-                **{"resume": False, "report": False, "tensorboard": False},
-                "selections": (),
-                **{name: None for name in _OTHER_EPOCHS if hasattr(config, name)},
-            },
-        )
+        config = two_steps(config, folder)
         process = context.Process(
             target=_train, args=(theirs, recipe.name, config, method)
         )
@@ -153,6 +122,23 @@ def try_steps(recipe, config, method):
             return Trial(error=_end_of(process.exitcode))
         finally:
             process.join()
+
+
+def two_steps(config, folder):
+    """A config of one step in each of two epochs, with its run in a folder: some
+    methods learn from unlabelled faces, or by a margin, from the second epoch on."""
+    values = {
+        "epochs": 2,
+        "steps_per_epoch": 1,
+        "out": pathlib.Path(folder),
+        "resume": False,
+        "report": False,
+        "tensorboard": False,
+        "selections": (),
+    }
+    if any(hasattr(group, "supervised_epochs") for group in vars(config).values()):
+        values["supervised_epochs"] = None  # the same for the methods that have it
+    return with_values(config, values)
 
 
 def _end_of(code):
@@ -201,28 +187,3 @@ def _peaks_of_gpus():
     count = len(tf.config.list_logical_devices("GPU"))
     info = tf.config.experimental.get_memory_info
     return tuple(info(f"GPU:{number}")["peak"] for number in range(count))
-
-
-@contextlib.contextmanager
-def exhausted_memory_explained(faces):
-    """Raises `OutOfMemory`, with what to lower, where TensorFlow has no memory left.
-
-    Args:
-        faces: flags of the data.
-    """
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        if "No space left" in str(error):  # TensorFlow's name for a full disk too
-            raise OSError(errno.ENOSPC, str(error)) from None
-        lower = "".join(
-            f" Lower --{name.replace('_', '-')} to {value}, half of it, or"
-            for name, value in half_of(faces).items()
-        )
-        raise OutOfMemory(
-            f"Out of memory in {describe_batch(faces)}.{lower or ' Lower'} "
-            "--image-size; `kerasfer doctor RECIPE` with the same flags tries which "
-            f"batch fits. ({(str(error) or 'no message').splitlines()[0]})"
-        ) from None

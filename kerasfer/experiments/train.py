@@ -12,7 +12,7 @@ from kerasfer.experiments.devices import devices_of, lost_workers_reported
 from kerasfer.experiments.later_tests import kept_classifier, tested_later
 from kerasfer.experiments.locking import opened
 from kerasfer.experiments.logging_callbacks import note_end, plain_warnings
-from kerasfer.experiments.memory import exhausted_memory_explained
+from kerasfer.experiments.out_of_memory import exhausted_memory_explained
 from kerasfer.experiments.own_parts import keep_copies
 from kerasfer.experiments.plots import at_worst_a_warning, draw_centroid_shift
 from kerasfer.experiments.report.run import write_run_report
