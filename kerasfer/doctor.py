@@ -1,6 +1,7 @@
 """Whether training works on this machine, and what to do where it does not."""
 
 import dataclasses
+import functools
 import importlib.util
 import os
 import pathlib
@@ -20,6 +21,7 @@ _OPTIONAL = {
     "tf2onnx": ("tf2onnx onnx onnxruntime", "export to ONNX"),
     "ai_edge_litert": ("ai-edge-litert", "export to LiteRT"),
 }
+_print = functools.partial(print, flush=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Finding:
     mend: str = ""
 
 
-def examine(checks=None, say=print):
-    """Looks at all there is to look at, and prints it.
+def examine(checks=None, say=_print):
+    """Looks at all there is to look at, and prints each finding when it is made.
 
     Args:
         checks: functions that give findings; None is all of this module. One that
@@ -61,11 +63,11 @@ def examine(checks=None, say=print):
 
 def _findings(check):
     try:
-        return list(check())
+        yield from check()
     except Exception as error:
         text = str(error).splitlines()[0] if str(error) else "no message"
         name = check.__name__.replace("_", " ")
-        return [Finding(name, WRONG, f"{type(error).__name__}: {text}", _mend(error))]
+        yield Finding(name, WRONG, f"{type(error).__name__}: {text}", _mend(error))
 
 
 def _mend(error):
