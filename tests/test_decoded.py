@@ -18,6 +18,8 @@ from kerasfer.data import (
 )
 from kerasfer.data.batches import TrainingBatches
 from kerasfer.data.workers import Workers
+from kerasfer.experiments.data import split
+from kerasfer.experiments.runs import is_claimed
 from kerasfer.vision.images import cv2
 
 
@@ -162,3 +164,25 @@ def test_a_run_with_it_has_the_same_scores(manifest, tmp_path):
     ]
     assert scores[0] and scores[0] == scores[1]
     assert len([*folder.glob("*.npy")]) == 1
+
+
+def test_of_runs_that_begin_together_one_decodes(manifest, tmp_path, monkeypatch):
+    folder = tmp_path / "decoded"
+    folder.mkdir()
+    left = folder / ".writing-1-of_a_killed_run.npy"
+    left.write_bytes(b"half")
+    flags = ["--manifest", manifest, "--cache", "disk", "--cache-folder", folder]
+    faces = parsed(
+        imported("margin_mix"), *flags, "--protocol", "random:labels=9"
+    ).faces
+    decode_into, claims = decoded._decode_into, []
+
+    def watched(images, manifest):
+        claims.append(is_claimed(folder))
+        assert not left.exists()
+        decode_into(images, manifest)
+
+    monkeypatch.setattr(decoded, "_decode_into", watched)
+    split(faces, read_manifest(manifest), 0)
+    split(faces, read_manifest(manifest), 0)
+    assert claims == [True] and not is_claimed(folder)

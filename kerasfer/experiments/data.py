@@ -9,6 +9,8 @@ import numpy as np
 import kerasfer
 from kerasfer.experiments.flags import require_at_least, require_within
 from kerasfer.experiments.own_parts import ByReference, is_own
+from kerasfer.experiments.runs import claimed
+from kerasfer.safe_write import remove_leftovers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +88,14 @@ class Faces:
 def split(faces, manifest, seed):
     """The parts of a manifest, by the protocol or as in a split.csv."""
     other = faces.unlabeled and kerasfer.data.read_manifest(faces.unlabeled)
-    if faces.cache:
-        folder = faces.cache_folder if faces.cache == "disk" else None
-        manifest = kerasfer.data.decode_once(manifest, folder)
-        other = other and kerasfer.data.decode_once(other, folder)
+    if faces.cache == "memory":
+        manifest = kerasfer.data.decode_once(manifest)
+        other = other and kerasfer.data.decode_once(other)
+    elif faces.cache == "disk":
+        with claimed(faces.cache_folder):  # of runs that begin together one decodes
+            remove_leftovers(faces.cache_folder)
+            manifest = kerasfer.data.decode_once(manifest, faces.cache_folder)
+            other = other and kerasfer.data.decode_once(other, faces.cache_folder)
     if faces.split:
         return kerasfer.data.load_split(faces.split, manifest, other)
     return kerasfer.data.protocols.split(
