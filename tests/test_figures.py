@@ -90,6 +90,18 @@ def test_the_best_epoch_and_bands_are_drawn():
     assert [*axes.lines[1].get_xdata()] == [2, 2] and len(axes.collections) == 1
 
 
+@pytest.mark.parametrize("length", [4, 20, 30])
+def test_the_legend_fits_into_the_figure(length):
+    names = [letter * length for letter in "mnopq"]
+    figure = figures.curves({name: [1.0, 2.0] for name in names}, "%")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == names
+    extent = legend.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.width
+
+
 def test_a_class_has_one_colour_in_every_figure():
     some, all_of_them = class_colours(["fear", "anger"]), class_colours(EXPRESSIONS)
     assert some == {name: all_of_them[name] for name in some}

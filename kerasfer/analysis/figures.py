@@ -331,11 +331,16 @@ def _figure(size, title):
 
 
 def _legend(figure, axes):
+    """Below the axes, in as many columns as fit into the figure, at most three."""
     handles, names = axes.get_legend_handles_labels()
-    figure.legend(
-        handles, names, loc="outside lower center", ncols=min(3, max(1, len(names))),
-        fontsize=8, frameon=False,
-    )  # fmt: skip
+    for columns in range(min(3, max(1, len(names))), 0, -1):
+        legend = figure.legend(
+            handles, names, loc="outside lower center", ncols=columns,
+            fontsize=8, frameon=False,
+        )  # fmt: skip
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _fading(colour):
