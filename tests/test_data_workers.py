@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from support.toys import random_faces
 
-from kerasfer.data import read_manifest, training_dataset
+from kerasfer.data import python_calls, read_manifest, training_dataset
 from kerasfer.data.batches import KNOWN_VIEWS, TrainingBatches
 from kerasfer.data.workers import Workers
 
@@ -81,10 +81,15 @@ PROGRAM = """
     import numpy as np
 
     if __name__ == "__main__":
-        from kerasfer.data import from_arrays, training_dataset
+        from kerasfer.data import from_arrays, python_calls, training_dataset
 
-        faces = from_arrays(np.zeros((5, 8, 8, 3), np.uint8), np.zeros(5, int))
-        batches = iter(training_dataset(faces, batch_size=4, workers=2))
+        def slow_zeros(*arguments):
+            time.sleep({call_seconds})
+            return np.zeros(*arguments)
+
+        python_calls.np = type("", (), {{"zeros": slow_zeros}})  # of calls at the end
+        faces = from_arrays(np.zeros((99, 48, 48, 3), np.uint8), np.zeros(99, int))
+        batches = iter(training_dataset(faces, batch_size=64, workers=2))
         for _ in range(3):
             next(batches)
         print("three batches", flush=True)
@@ -92,9 +97,10 @@ PROGRAM = """
 """
 
 
-def start(tmp_path, seconds):
+def start(tmp_path, seconds, call_seconds=0):
     program = tmp_path / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM).format(seconds=seconds))
+    script = PROGRAM.format(seconds=seconds, call_seconds=call_seconds)
+    program.write_text(textwrap.dedent(script))
     return subprocess.Popen(
         [sys.executable, program],
         stdout=subprocess.PIPE,
@@ -111,6 +117,34 @@ def test_a_program_that_ends_leaves_neither_process_nor_message(tmp_path):
     assert (program.returncode, output) == (0, "three batches\n")
     assert "Error" not in errors and "leaked" not in errors, errors
     wait_for_the_end_of(program.pid)
+
+
+def test_a_program_ends_while_a_thread_is_late(tmp_path):
+    """A call under way when the interpreter shuts down often never comes back."""
+    program = start(tmp_path, seconds=0, call_seconds=3 * python_calls._QUIET)
+    output, _ = program.communicate(timeout=120)
+    assert (program.returncode, output) == (0, "three batches\n")
+
+
+def test_iterators_that_a_program_holds_are_stopped_at_its_end():
+    begun, done = [], []
+
+    def slow(number):
+        begun.append(number)
+        time.sleep(0.2)
+        done.append(number)
+        return number
+
+    def element(number):
+        return tf.numpy_function(slow, [number], tf.int64)
+
+    held = iter(tf.data.Dataset.range(1000).map(element, 2).prefetch(2))
+    next(held)
+    python_calls._delete_iterators()
+    ended = len(begun)
+    assert sorted(begun) == sorted(done)
+    time.sleep(0.5)
+    assert len(begun) == ended < 1000
 
 
 def test_a_program_that_is_killed_leaves_no_process(tmp_path):

@@ -1,15 +1,18 @@
 """Python functions called from tf.data threads, and a clean end of the program.
 
 A pipeline prefetches in threads of TensorFlow's own. One that enters Python while the
-interpreter shuts down aborts the process. So at exit the functions turn into stubs that
-return at once, and the program waits until the buffers are full and the calls have
-ceased.
+interpreter shuts down aborts the process, or never comes back. So at exit the functions
+turn into stubs that return at once, the iterators that the program still holds are
+deleted, which waits for their threads, and then, for what holds others, the program
+waits until the buffers are full and the calls have ceased.
 """
 
 import atexit
 import functools
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 
@@ -51,7 +54,6 @@ def stopping_at_exit(function, specs):
     return guarded
 
 
-@atexit.register
 def _wait_for_calls():
     global _closing
     if not _last_call:
@@ -60,7 +62,24 @@ def _wait_for_calls():
     with _changed:
         _closing = True
         _changed.wait_for(lambda: not _running, timeout=_PATIENCE)
+    _delete_iterators()
+    with _changed:
         while time.monotonic() < deadline:
             if time.monotonic() - _last_call > _QUIET:
                 return
             _changed.wait(timeout=_QUIET / 2)
+
+
+def _delete_iterators():
+    import tensorflow as tf
+
+    for found in gc.get_objects():
+        if issubclass(type(found), tf.data.Iterator):
+            vars(found).clear()  # its resource too, which nothing else holds
+
+
+# Of what is registered the last runs first, and all finalizers are one, registered with
+# the first of them. So the calls cease before workers of data end: the next call would
+# start new ones, which nothing ends.
+weakref.finalize(_changed, lambda: None)
+atexit.register(_wait_for_calls)
