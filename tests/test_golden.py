@@ -13,8 +13,17 @@ import pytest
 import tensorflow as tf
 
 from kerasfer.losses import center_loss, region_biased_loss
-from kerasfer.plug_ins import InPL
-from kerasfer.schemes import AdaCM, FixMatch, FlexMatch, FreeMatch, SoftMatch
+from kerasfer.plug_ins import ABC, InPL
+from kerasfer.schemes import (
+    MEK,
+    RUL,
+    AdaCM,
+    FixMatch,
+    FlexMatch,
+    FreeMatch,
+    SoftMatch,
+)
+from kerasfer.training.step import Step
 
 CLASSES, WIDTH, BATCH, STEPS = 7, 12, 16, 8
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -131,6 +140,120 @@ def test_inpl():
         assert "weak" not in slopes
         for variable, value in plug_in.updates_of(done):
             variable.assign(value)
+
+
+def test_abc():
+    values = golden("abc")
+    assert 0.1 < values["confident"].mean() < 0.9
+    plug_in = ABC(values["counts"][0])
+    views = ("image", "weak", "strong", "strong_2")
+    for row in range(STEPS):
+        embeddings = {view: tf.constant(values[view][row]) for view in views}
+        # A number below each chance where theirs was drawn 1, none where it was 0.
+        uniform = {
+            f"uniform_{which}": tf.constant(1.0 - values[kept][row], tf.float32)
+            for which, kept in (("labeled", "kept_labeled"), ("unlabeled", "kept"))
+        }
+        with tf.GradientTape() as tape:
+            tape.watch(embeddings)
+            outputs = {
+                view: {"abc_logits": embedding[:, :CLASSES]}
+                for view, embedding in embeddings.items()
+            }
+            labels = tf.constant(values["labels"][row])
+            progress = tf.constant(values["progress"][row], tf.float32)
+            losses = plug_in.losses_of(
+                Step({}, labels, outputs, batch=uniform, progress=progress)
+            )
+            loss = tf.add_n([*losses.values()])
+        slopes = tape.gradient(loss, embeddings)
+        assert slopes["weak"] is None
+        for name in ("labeled", "unlabeled"):
+            np.testing.assert_allclose(
+                losses[f"abc_{name}"], values[name][row], **CLOSE
+            )
+        for view, name in (
+            ("image", "image_gradient"),
+            ("strong", "gradient"),
+            ("strong_2", "gradient_2"),
+        ):
+            equal_gradients(slopes[view], values[name][row])
+
+
+def with_map():
+    """A classifier with a map before its pooling, of WIDTH channels."""
+    image = keras.Input((4, 4, 3))
+    feature_map = keras.layers.Conv2D(WIDTH, 1, name="feature_map")(image)
+    embedding = keras.layers.GlobalAveragePooling2D()(feature_map)
+    logits = keras.layers.Dense(CLASSES, use_bias=False, name="logits")(embedding)
+    probs = keras.layers.Softmax()(logits)
+    outputs = {"embedding": embedding, "logits": logits, "probs": probs}
+    return keras.Model(image, outputs)
+
+
+def test_rul(monkeypatch):
+    values, model = golden("rul"), RUL(with_map(), width=WIDTH)
+    eye = [np.eye(WIDTH, CLASSES), np.zeros(CLASSES)]
+    model.classifier.get_layer("mean_logits").set_weights(eye)
+    for row in range(STEPS):
+        mean, variance = (
+            tf.constant(values[name][row]) for name in ("mean", "log_variance")
+        )
+        outputs = {"embedding": mean, "log_variance": variance}
+        monkeypatch.setattr(model, "forward", lambda images, out=outputs: out)
+        # Their order of the partners, from the numbers that ours sorts.
+        uniform = np.argsort(values["partner"][row]).astype("float32")
+        batch = {"image": tf.zeros((BATCH, 4, 4, 3)), "uniform_labeled": uniform}
+        with tf.GradientTape() as tape:
+            tape.watch([mean, variance])
+            done = model.scheme_step(batch, tf.constant(values["labels"][row]))
+            loss = done.losses["supervised"]
+        slopes = tape.gradient(loss, [mean, variance])
+        np.testing.assert_allclose(loss, values["loss"][row], **CLOSE)
+        equal_gradients(slopes[0], values["mean_gradient"][row])
+        equal_gradients(slopes[1], values["variance_gradient"][row])
+
+
+def test_mek(monkeypatch):
+    """Theirs are weights of RAF-DB's classes, 12,271 / (10 N_k), in its order."""
+    values = golden("mek")
+    counts = [1290, 281, 717, 4772, 1982, 705, 2524]
+    mean_weight = np.mean(12271 / (10 * np.array(counts)))
+    model = MEK(with_map(), counts)
+    model.classifier.get_layer("logits").set_weights([np.eye(WIDTH, CLASSES)])
+    weights = {"supervised": 1.0, "attention": 0.1 * mean_weight}
+    for row in range(STEPS):
+        logits = tf.constant(values["logits"][row])
+        of_image, mirrored = (
+            tf.constant(values[name][row].transpose(0, 2, 3, 1))
+            for name in ("maps", "mirrored")
+        )
+        with tf.GradientTape() as tape:
+            tape.watch([logits, of_image, mirrored])
+            # The step asks for the mirrored faces first.
+            asked = iter(
+                {
+                    "logits": logits,
+                    "probs": tf.nn.softmax(logits),
+                    "feature_map": tf.pad(maps, [[0, 0]] * 3 + [[0, WIDTH - CLASSES]]),
+                }
+                for maps in (mirrored, of_image)
+            )
+            monkeypatch.setattr(
+                model, "forward", lambda images, asked=asked: next(asked)
+            )
+            batch = {"image": tf.zeros((len(logits), 4, 4, 3))}
+            done = model.scheme_step(batch, tf.constant(values["labels"][row]))
+            losses = {name: weights[name] * done.losses[name] for name in weights}
+            loss = tf.add_n([*losses.values()])
+        slopes = tape.gradient(loss, [logits, of_image, mirrored])
+        for name in losses:
+            np.testing.assert_allclose(losses[name], values[name][row], **CLOSE)
+        equal_gradients(slopes[0], values["gradient"][row])
+        for slope, name in zip(
+            slopes[1:], ("maps_gradient", "mirrored_gradient"), strict=True
+        ):
+            equal_gradients(slope, values[name][row].transpose(0, 2, 3, 1))
 
 
 def test_the_center_loss():

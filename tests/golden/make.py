@@ -9,6 +9,9 @@ with these checkouts in the folder CHECKOUTS:
     inpl    github.com/ZhuoranYu/INPL                       454619d
     center  github.com/KaiyangZhou/pytorch-center-loss      082ffa2
     ran     github.com/kaiwang960112/Challenge-condition-FER-dataset   e43d7a0
+    abc     github.com/LeeHyuck/ABC                         f70e926
+    rul     github.com/zyh-uaiaaaa/Relative-Uncertainty-Learning       63b73f2
+    mek     github.com/zyh-uaiaaaa/Mine-Extra-Knowledge     2ec823d
 
 It imports their functions, or cuts them out of scripts that would start to train, and
 writes inputs and outputs to `tests/golden/*.npz`, which `tests/test_golden.py` reads.
@@ -50,6 +53,25 @@ def functions(path, *names, **given):
     space = {"torch": torch, "np": np, "nn": torch.nn, "math": math, **given}
     exec(compile(tree, path.name, "exec"), space)
     return [space[name] for name in names]
+
+
+def lines(path, function, *names):
+    """The lines of a function's loop that set some names, as a code object."""
+    tree = ast.parse(path.read_text())
+    (body,) = (part for part in tree.body if getattr(part, "name", None) == function)
+    tree.body = [
+        node
+        for node in ast.walk(body)
+        if isinstance(node, ast.Assign) and {*_targets(node)} & {*names}
+    ]
+    tree.body.sort(key=lambda node: node.lineno)
+    return compile(tree, path.name, "exec")
+
+
+def _targets(node):
+    for target in node.targets:
+        for part in getattr(target, "elts", [target]):
+            yield getattr(part, "id", None)
 
 
 class Hook:
@@ -267,9 +289,100 @@ def region_biased(checkouts):
     record.write("region_biased")
 
 
+def abc(checkouts):
+    """Their lines, in the order of their training loop; its epochs are 500."""
+    code = lines(
+        checkouts / "abc/ABCcode0920/ABCfix.py", "train",
+        "targets_x2", "maskforbalance", "logits", "logitsu1", "max_p2", "select_mask2",
+        "label_u", "ir22", "maskforbalanceu", "logitsu2", "logitsu3", "abcloss",
+        "abcloss1", "abcloss2",
+    )  # fmt: skip
+    counts = np.array([400, 300, 200, 120, 80, 50, 40])
+    rng, record = np.random.default_rng(17), Record()
+    views = zip(draws(18), draws(19, 4.0), draws(20), draws(21), strict=True)
+    for row, (labeled, weak, first, second) in enumerate(views):
+        labeled, first, second = map(with_gradient, (labeled, first, second))
+        space = {
+            "torch": torch, "F": F, "num_class": CLASSES, "batch_size": BATCH,
+            "targets_x": torch.tensor(rng.integers(0, CLASSES, BATCH)),
+            "inputs_x": labeled, "inputs_u": weak, "epoch": 60 * row,
+            "ir2": np.float32(counts.min() / counts),
+            "logit": logits_of(labeled), "logitu1": logits_of(weak),
+            "logitu2": logits_of(first), "logitu3": logits_of(second),
+        }  # fmt: skip
+        exec(code, space)
+        of_labels, *of_views = (space[f"abcloss{end}"] for end in ("", 1, 2))
+        (of_labels + sum(of_views)).backward()
+        record.add(
+            image=labeled, weak=weak, strong=first, strong_2=second,
+            labels=space["targets_x"], progress=space["epoch"] / 500,
+            kept_labeled=space["maskforbalance"], kept=space["maskforbalanceu"],
+            confident=space["select_mask2"], labeled=of_labels, unlabeled=sum(of_views),
+            image_gradient=labeled.grad, gradient=first.grad, gradient_2=second.grad,
+        )  # fmt: skip
+    record.add(counts=counts)
+    record.write("abc")
+
+
+def rul(checkouts):
+    mixup_data, mixup_criterion = functions(
+        checkouts / "rul/src/utils.py", "mixup_data", "mixup_criterion"
+    )
+    rng, record = np.random.default_rng(22), Record()
+    for row, (mean, log_variance) in enumerate(zip(draws(23), draws(24), strict=True)):
+        mean, log_variance = with_gradient(mean), with_gradient(log_variance)
+        labels = torch.tensor(rng.integers(0, CLASSES, BATCH))
+        torch.manual_seed(row)
+        partner = torch.randperm(BATCH)
+        torch.manual_seed(row)  # theirs is drawn again, inside
+        uncertainty = log_variance.exp().mean(dim=1, keepdim=True)
+        mixed, *both, _, _ = mixup_data(mean, labels, uncertainty)
+        loss = mixup_criterion(*both)(torch.nn.CrossEntropyLoss(), logits_of(mixed))
+        loss.backward()
+        record.add(
+            mean=mean, log_variance=log_variance, labels=labels, partner=partner,
+            loss=loss, mean_gradient=mean.grad, variance_gradient=log_variance.grad,
+        )  # fmt: skip
+    record.write("rul")
+
+
+def mek(checkouts):
+    """Their weights of the classes are RAF-DB's, N / (10 N_k) of these counts."""
+    script = checkouts / "mek/code/train_exp.py"
+    AgreementLoss, flip_grid, Smoothed = functions(
+        script, "ACLoss", "generate_flip_grid", "LSR2", F=F,
+        Variable=torch.autograd.Variable,
+    )  # fmt: skip
+    code = lines(script, "main", "balance_weight")
+    rng, record, faces = np.random.default_rng(25), Record(), 4
+    for logits in draws(26):
+        logits = with_gradient(logits[:faces, :CLASSES])
+        maps, mirrored = (
+            with_gradient(
+                torch.tensor(rng.normal(size=(faces, CLASSES, 4, 3)), dtype=torch.float)
+            )
+            for _ in range(2)
+        )
+        labels = torch.tensor(rng.integers(0, CLASSES, faces))
+        space = {"torch": torch}
+        exec(code, space)
+        difference = AgreementLoss(maps, mirrored, flip_grid(3, 4), logits)
+        weights = space["balance_weight"]
+        attention = 0.1 * (difference.mean(-1).mean(-1) @ weights).mean()
+        smoothed = Smoothed(0.3)(logits, labels)
+        (smoothed + attention).backward()
+        record.add(
+            logits=logits, maps=maps, mirrored=mirrored, labels=labels,
+            supervised=smoothed, attention=attention, gradient=logits.grad,
+            maps_gradient=maps.grad, mirrored_gradient=mirrored.grad,
+        )  # fmt: skip
+    record.write("mek")
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     for make in (
-        freematch, softmatch, flexmatch, ada_cm, inpl, center_loss, region_biased
+        freematch, softmatch, flexmatch, ada_cm, inpl, center_loss, region_biased,
+        abc, rul, mek,
     ):  # fmt: skip
         make(folder)
