@@ -87,6 +87,25 @@ def test_any_keras_model_is_a_backbone_and_is_saved_with_the_classifier(tmp_path
     )
 
 
+def test_the_model_resizes_what_the_backbone_sees(tmp_path):
+    """With the weights of a classifier of that size, what it says of resized images."""
+    classifier = build_classifier("compact", (32, 32, 3), 3, resize_to=(48, 40))
+    assert classifier.get_layer("normalization").output.shape == (None, 48, 40, 3)
+    large = build_classifier("compact", (48, 40, 3), 3)
+    large.set_weights(classifier.get_weights())
+    resized = tf.image.resize(FACES, (48, 40))
+    found = classifier(FACES)
+    np.testing.assert_allclose(found["probs"], large(resized)["probs"], atol=1e-5)
+    # Also by `keras.layers.Resizing`, but that one moves batch statistics.
+    for kept, weight in zip(large.get_weights(), classifier.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, kept)
+    classifier.save(tmp_path / "classifier.keras")
+    again = keras.models.load_model(tmp_path / "classifier.keras")
+    np.testing.assert_allclose(again(FACES)["probs"], found["probs"], atol=1e-6)
+    with pytest.raises(ValueError, match=r"`size` must be \(height, width\)"):
+        build_classifier("compact", (32, 32, 3), 3, resize_to=(0, 40))
+
+
 def test_what_cannot_be_built():
     with pytest.raises(
         ValueError, match="Unknown backbone 'resnet'. Expected one of comp"

@@ -93,11 +93,21 @@ def test_a_network_of_keras_trains_by_its_name(name):
         ({"backbone": "alexnet", "backbone_weights": "x.pth"}, "--backbone-weights"),
         ({"backbone": "dlib_resnet", "normalization": "unit"}, "needs --normalization"),
         ({"first_layer_rate": 0.0}, "--first-layer-rate: expected"),
+        ({"resize_to": 8}, "--resize-to: expected"),
+        ({"resize_to": 32, "head": "regions"}, "--resize-to needs --head pooled"),
     ],
 )
 def test_flags_that_cannot_be(flags, error):
     with pytest.raises(ValueError, match=error):
         Network(**flags)
+
+
+def test_the_backbone_is_built_for_what_it_sees():
+    """AlexNet needs 63 pixels."""
+    classifier = of_flags(Network(backbone="alexnet", resize_to=63), (32, 32, 3), 3)
+    assert classifier.input_shape == (None, 32, 32, 3)
+    with pytest.raises(ValueError, match="needs --image-size 63 at least, or --resize"):
+        of_flags(Network(backbone="alexnet"), (32, 32, 3), 3)
 
 
 def test_an_unknown_network_of_keras():

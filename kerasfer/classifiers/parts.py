@@ -5,17 +5,20 @@ import warnings
 import keras
 
 from kerasfer.backbones import backbone_by_name
-from kerasfer.layers import ImageNormalization, UnitLength
+from kerasfer.layers import ImageNormalization, ImageResizing, UnitLength
 from kerasfer.training.copies import copy_of, is_functional
 
 _ACTIVATIONS = ("softmax", "sigmoid")
 
 
-def normalized_images(input_shape, normalization):
-    """Input tensor of a classifier, and its normalised images."""
+def normalized_images(input_shape, normalization, resize_to=None):
+    """Input tensor of a classifier, and its normalised images, of the size that the
+    backbone sees."""
     # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
-    images = keras.Input(input_shape, dtype="float32", name="image")
-    return images, ImageNormalization(normalization, name="normalization")(images)
+    images = x = keras.Input(input_shape, dtype="float32", name="image")
+    if resize_to is not None:
+        x = ImageResizing(resize_to, name="resizing")(x)
+    return images, ImageNormalization(normalization, name="normalization")(x)
 
 
 def prepared_backbone(

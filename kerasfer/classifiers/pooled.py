@@ -25,6 +25,7 @@ def build_classifier(
     unit_embedding: bool = False,
     weight_penalty: Any = None,
     synchronized_batch_norm: bool = False,
+    resize_to: Sequence[int] | None = None,
 ) -> Classifier:
     """Normalisation, backbone, global average pooling, dropout, one dense layer.
 
@@ -61,6 +62,9 @@ def build_classifier(
             they are. A scheme adds it to its loss as `penalty`.
         synchronized_batch_norm: whether the backbone's batch statistics are those of
             all replicas together; else each has its own, of a part of the batch.
+        resize_to: (height, width) that the backbone sees. The model then resizes its
+            images, bilinearly, on its device: 48-pixel faces for a network of 112 are
+            decoded, augmented and moved at 48 pixels. None is `input_shape`.
 
     Returns:
         a functional `keras.Model`.
@@ -75,9 +79,10 @@ def build_classifier(
     >>> classifier(tf.zeros((2, 48, 48, 3), tf.uint8))["probs"].shape
     TensorShape([2, 8])
     """
-    images, x = normalized_images(input_shape, normalization)
+    images, x = normalized_images(input_shape, normalization, resize_to)
+    seen = x.shape[1:]
     network = prepared_backbone(
-        backbone, input_shape, normalization, weight_penalty, synchronized_batch_norm
+        backbone, seen, normalization, weight_penalty, synchronized_batch_norm
     )
     x = features_of(network, x)
     if len(x.shape) == 4:

@@ -6,7 +6,11 @@ import pathlib
 from typing import Literal
 
 import kerasfer
-from kerasfer.experiments.flags import require_above_0, require_within
+from kerasfer.experiments.flags import (
+    require_above_0,
+    require_at_least,
+    require_within,
+)
 from kerasfer.experiments.own_parts import is_own, own_part
 
 # Those of `kerasfer.backbones.BACKBONES`, by name: --help needs no TensorFlow.
@@ -67,11 +71,18 @@ class Network:
     """Factor of weight-penalty."""
     sync_batch_norm: bool = False
     """Whether batch statistics are of all replicas' faces together."""
+    resize_to: int | None = None
+    """Side in pixels that the backbone sees. The model then resizes faces of image-size
+    on its device, after augmentation; None is image-size."""
 
     def __post_init__(self):
         require_above_0(self, "penalty_strength")
         require_within(self, 0, 0.999999, "dropout")
         require_within(self, 1e-6, 1, "first_layer_rate")
+        if self.resize_to is not None:
+            require_at_least(self, 16, "resize_to")
+        if self.resize_to is not None and self.head != "pooled":
+            raise ValueError(f"--resize-to needs --head pooled. Received: {self.head}.")
         if self.backbone == "dlib_resnet" and self.normalization not in (None, "dlib"):
             raise ValueError(
                 "--backbone dlib_resnet needs --normalization dlib. Received: "
@@ -132,8 +143,12 @@ def backbone_digest(network):
 
 def build_classifier(network, image_shape, num_classes, **options):
     build = getattr(kerasfer, _HEADS[network.head])
+    seen = image_shape
+    if network.resize_to is not None:
+        options["resize_to"] = (network.resize_to, network.resize_to)
+        seen = (*options["resize_to"], image_shape[2])
     return build(
-        build_backbone(network, image_shape),
+        build_backbone(network, seen),
         image_shape,
         num_classes,
         **classifier_options(network),
@@ -156,6 +171,10 @@ def require_plain(network):
             "--first-layer-rate: one_per_au is several networks side by side, and has "
             "no first layer. Expected 1."
         )
+    if network.resize_to is not None:
+        raise ValueError(
+            "--resize-to: one_per_au is several networks side by side. Expected None."
+        )
     if network.head != "pooled":
         raise ValueError(
             f"--head: one_per_au has the head pooled. Received: {network.head}."
@@ -168,7 +187,8 @@ def build_backbone(network, image_shape):
     least = getattr(build, "least_side", 0)
     if min(image_shape[:2]) < least:
         raise ValueError(
-            f"--backbone {network.backbone} needs --image-size {least} at least. "
+            f"--backbone {network.backbone} needs --image-size {least} at least, or "
+            f"--resize-to. "
             f"Received: {min(image_shape[:2])}."
         )
     if path is None:

@@ -10,6 +10,7 @@ from kerasfer.layers.padded_sum import PaddedSum
 from kerasfer.layers.patch_gates import PatchGates
 from kerasfer.layers.prototype_head import PrototypeHead
 from kerasfer.layers.regions import RegionAttention, Regions
+from kerasfer.layers.resizing import ImageResizing
 
 __all__ = [
     "MARGIN_LOSSES",
@@ -19,6 +20,7 @@ __all__ = [
     "ClassMargin",
     "ConfidenceMargin",
     "ImageNormalization",
+    "ImageResizing",
     "LabelMemory",
     "PaddedSum",
     "PatchGates",

@@ -4,7 +4,8 @@
 
 FixMatch's batches of 64 labelled and 64 unlabelled faces from JPEG files, made by one
 thread without TensorFlow, in turns: decoded anew, kept in memory, mapped from a file.
-All three are asserted to be the same.
+All three are asserted to be the same. Then small faces for a larger network, whose
+batches are made at their own size, as `--resize-to` needs them, and at the network's.
 """
 
 import pathlib
@@ -31,6 +32,31 @@ def write_faces(folder, side):
         lines.append(f"{row}.jpg,{faces.class_names[faces.labels[row]]}")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return kerasfer.data.read_manifest(folder / "manifest.csv")
+
+
+def measure_small(file_side, side):
+    with tempfile.TemporaryDirectory() as folder:
+        faces = write_faces(pathlib.Path(folder), file_side)
+        made = {
+            size: TrainingBatches(
+                faces, faces, _VIEWS, _BATCH, 1, 0, (size, size, 3), 0.75, 0.1
+            )
+            for size in (file_side, side)
+        }
+        ways = {
+            size: lambda batches=batches: [batches(step) for step in range(_BATCHES)]
+            for size, batches in made.items()
+        }
+        times = in_turns(ways, _REPETITIONS)
+        pairs = _BATCH * _BATCHES
+        Row(
+            f"batches of FixMatch for a model that resizes, {file_side} px JPEG, one "
+            "core",
+            f"{rate(pairs, times[file_side]):,.0f} pairs/s",
+            f"resized to {side} px here: {rate(pairs, times[side]):,.0f}",
+            faster(times, file_side, side),
+            1.1,
+        ).show()
 
 
 def measure(file_side, side):
@@ -73,3 +99,4 @@ if __name__ == "__main__":
     measure(48, 48)
     measure(100, 112)
     measure(100, 224)
+    measure_small(48, 112)
