@@ -2,7 +2,7 @@
 
     python tests/benchmarks/table.py [--photos FOLDER]
 
-Each runs in a process of its own, one after the other; about 20 minutes on two cores.
+Each runs in a process of its own, one after the other; about half an hour on two cores.
 Leave the machine alone meanwhile. torch and torchvision (see pytorch.py) and a folder
 of photos are the user's to bring; a row says where one is absent.
 """
@@ -29,6 +29,7 @@ _BENCHMARKS = (
     ("steps.py", "--threads", "step"),
     ("fine_tuning.py",),
     ("fine_tuning.py", "--threads", "step"),
+    ("step_profile.py",),
     ("overhead.py",),
     ("precision.py",),
     ("detection.py",),
