@@ -63,7 +63,8 @@ def on_page_markdown(markdown, page, config, files):
     )
     for name in OF_ROOT:
         markdown = re.sub(rf"\]\((?:\.\./)*{name}\)", f"]({up}{name})", markdown)
-    markdown = markdown.replace("](CITATION.cff)", "](CONTRIBUTING.md)")
+    # The site has no page of it: its text says what to cite.
+    markdown = markdown.replace("[CITATION.cff](CITATION.cff)", "`CITATION.cff`")
     if page.file.src_uri in ("index.md", *OF_ROOT):
         markdown = markdown.replace("](docs/", "](")
     return markdown

@@ -88,7 +88,7 @@ def optimizer_variables(optimizer):
 @contextlib.contextmanager
 def counts_from_files():
     """Keras 2.15 divides a metric's count by the number of replicas when it reads it,
-    which an array of h5py does not know."""
+    which h5py's arrays cannot do."""
     if _KERAS_3:
         yield
         return

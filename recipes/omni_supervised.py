@@ -64,7 +64,7 @@ def methods(config):
 
 
 def run_chain(recipe, config, method, seed, folder, read_test):
-    """The stages that a row of the table hangs on, and its training; `select` and
+    """The stages that a row of the table depends on, and its training; `select` and
     `distill` are stages alone, without a result."""
     base = OmniSupervised(config.omni)
     if method == "baseline":

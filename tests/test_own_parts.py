@@ -185,7 +185,8 @@ def test_a_run_does_not_hang_on_how_a_path_is_written(folder, monkeypatch):
 
 def test_settings_are_those_of_before_where_nothing_new_is_asked_for():
     settings = imported("baselines").RECIPE.settings(imported("baselines").Config())
-    later = {"freeze", "first_layer_rate", "weak", "strong", "sampler", "loss"}
+    later = {"freeze", "first_layer_rate", "resize_to", "weak", "strong", "sampler"}
+    later |= {"loss", "head"}
     assert not later & {*settings} and settings["normalization"] == "per_plane"
 
 

@@ -42,12 +42,12 @@ class Checkpoint(keras.callbacks.Callback):
     moments, centroids, margins, label memories, counters of dropout and schedules),
     what callbacks remember, and the files they write. Data sets of
     `kerasfer.data.training_dataset` need no state: an element is a function of its
-    step. Gone on with on the same kind of machine with as many threads, a run ends with
-    the same bits as one that nothing disturbed: the epoch that was cut off is trained
-    again, and files are put back to what they were at its start. Not so with Dropout
-    layers under Keras 2.15, whose random state is in no variable: there the rest of the
-    run is another draw. Nor with several replicas that are never validated: batch
-    statistics, of which each has its own until then, continue from their mean.
+    step. Resumed on the same kind of machine with as many threads, a run is identical
+    to the bit to an uninterrupted one: the epoch that was cut off is repeated, and
+    files are restored to what they were at its start. Not so with Dropout layers under
+    Keras 2.15, whose random state is in no variable: there the rest of the run is
+    another draw. Nor with several replicas that are never validated: batch statistics,
+    of which each has its own until then, continue from their mean.
 
     A checkpoint is a folder, written under a temporary name, flushed to the disk and
     renamed, so that neither a kill nor a loss of power takes the one before. The newest
@@ -256,7 +256,7 @@ def _variables(model):
 
 
 def _described(variable):
-    """Name without the numbers that hang on earlier models, shape, dtype."""
+    """Name without the numbers that depend on earlier models, shape, dtype."""
     name = re.sub(r"_\d+", "", getattr(variable, "path", variable.name))
     dtype = tf.as_dtype(variable.dtype).name
     return [name, list(variable.shape), dtype]

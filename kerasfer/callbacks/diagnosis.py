@@ -24,7 +24,7 @@ _CHANCE = 0.005  # above it, in mean class accuracy
 
 
 class TrainingWarning(UserWarning):
-    """Something in a training that usually means that it will come to nothing."""
+    """Something in a training that usually means that it will fail."""
 
 
 class Diagnosis(MeasuredPseudoLabels):
@@ -33,7 +33,8 @@ class Diagnosis(MeasuredPseudoLabels):
     * nothing passes: hardly a pseudo-label passed for some epochs;
     * one class takes over: nearly all pseudo-labels that pass are of one class, or many
       more than its share of the labels says, for some epochs;
-    * a class is left out: some class was never passed in these epochs, others were;
+    * a class is left out: in each of some epochs a class had no pseudo-label that
+      passed, while others had;
     * pseudo-labels are wrong: less than half of those that passed are right, or hardly
       any of one class, where audit labels tell it;
     * one class is predicted: the mean class accuracy on validation faces is chance,
@@ -115,7 +116,7 @@ def write_finding(path: pathlib.Path, epoch: int, name: str, says: str) -> None:
 
 
 def average_is_its_start(model: Any) -> Any:
-    """By how much of a run's average its initial weights will be at its end."""
+    """Whether averaged weights will still be largely the initial ones at the end."""
     steps = int(tf.convert_to_tensor(model.steps_of_run))
     if not model.ema_decay or not steps:
         return {}

@@ -23,9 +23,9 @@ class TensorBoardFigures(MeasuredPseudoLabels):
 
     Each epoch: coverage, precision, recall, threshold and number of the pseudo-labels
     of each class, and histograms of their confidence. Every few epochs, and after the
-    last: the confusion matrix and, of 5 and more, the t-SNE of embeddings of validation
-    faces, and the unlabelled faces that the evaluated classifier is surest and least
-    sure of.
+    last: the confusion matrix and, with at least 5 faces, the t-SNE of embeddings of
+    validation faces, and the unlabelled faces that the evaluated classifier is surest
+    and least sure of.
 
     Args:
         folder: of the event files.

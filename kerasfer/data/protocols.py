@@ -88,7 +88,7 @@ def split(
         spec: the protocol, e.g. "balanced:labels=560"; see
             `kerasfer.data.budgets.parse`. Or a fold of a small set, whose subjects are
             the test set and of which all else is labelled, e.g. "folds:k=10,fold=0";
-            see `kerasfer.data.folds.folds`.
+            see `kerasfer.data.folds`.
         seed: int; draws the labelled and the validation images.
         unlabeled: another `Manifest` of unlabelled faces, or None. Rows that are the
             same file as one of `manifest` are left out, and the log says how many.

@@ -78,8 +78,8 @@ def _delete_iterators():
             vars(found).clear()  # its resource too, which nothing else holds
 
 
-# Of what is registered the last runs first, and all finalizers are one, registered with
-# the first of them. So the calls cease before workers of data end: the next call would
-# start new ones, which nothing ends.
+# Exit handlers run in reverse order, and all finalizers run in one handler, which the
+# first of them registers. Registered after it, this one stops the calls before data
+# workers end: a later call would start new workers, which nothing would end.
 weakref.finalize(_changed, lambda: None)
 atexit.register(_wait_for_calls)

@@ -1,6 +1,6 @@
 """The memory that a training will take, tried before it begins.
 
-What a training takes hangs on the network, the libraries' kernels and their scratch
+What a training takes depends on the network, the libraries' kernels and their scratch
 space, so two steps are trained and measured, in a process of its own, with the flags of
 the run. It validates as the run does, and does not read the test set.
 """

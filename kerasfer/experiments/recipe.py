@@ -32,7 +32,7 @@ _ELSEWHERE = ("seeds", "out", "resume", "report", "tensorboard", "figures_every"
 _ELSEWHERE += ("data_workers", "cache", "cache_folder")
 # Flags that came later: at their defaults, runs are those of before.
 _LATER = {
-    "network": ("head", "freeze", "first_layer_rate"),
+    "network": ("head", "freeze", "first_layer_rate", "resize_to"),
     "faces": ("weak", "strong", "sampler"),
     "labeled_loss": ("loss",),
     "margin": ("self_threshold",),
@@ -56,7 +56,7 @@ class Recipe:
     train: Callable
     """(config, method, `TrainingRun`) -> model, trained: its data, its model, `fit`."""
     chooses: tuple[str, ...] = ()
-    """Fields of the config that choose methods; one run does not hang on them."""
+    """Fields of the config that choose methods; one run does not depend on them."""
     task: Task = Expressions()
     """What is learned."""
     config_of: Callable = lambda config, method: config

@@ -21,7 +21,7 @@ from kerasfer.experiments.run_folder import RunFolder
 from kerasfer.experiments.termination import ends_on_sigterm
 from kerasfer.safe_write import atomic_write, remove_leftovers
 
-# What a training does not hang on: other data sets to test on may come later.
+# What a training does not depend on: other data sets to test on may come later.
 _LATER = ("test",)
 
 
@@ -54,7 +54,7 @@ class Run:
 
 
 def identity(config):
-    """What a training hangs on, of a run's settings."""
+    """What a training depends on, of a run's settings."""
     return {name: value for name, value in config.items() if name not in _LATER}
 
 

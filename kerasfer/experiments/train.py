@@ -26,7 +26,7 @@ def run_training(config, settings, folder, train, task, read_test=True, own_part
 
     Args:
         config: a recipe's, with `faces`, `network`, `training` and `output`.
-        settings: all that the run hangs on, for config.yaml, with `method` and `seed`.
+        settings: all that the run depends on, for config.yaml, `method` and `seed` too.
         folder: of the run. Another process that trains there is waited for.
         train: (config, method, `TrainingRun`) -> model, trained.
         task: a `Task`.

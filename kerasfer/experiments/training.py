@@ -18,7 +18,8 @@ class Training:
     learning_rate: float = 2e-3
     """Of the optimizer."""
     schedule: Literal["cosine", "constant", "steps"] = "cosine"
-    """The rate falls to 0 by a half cosine, stays, or is a tenth each 10 epochs on."""
+    """Of the learning rate: to 0 by a half cosine, constant, or divided by 10 every 10
+    epochs."""
     adam_epsilon: float = 1e-7
     """Of Adam; PyTorch's is 1e-8."""
     weight_decay: float = 0.02

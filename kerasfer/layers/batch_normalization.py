@@ -24,7 +24,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     *Deviation from Keras 3*: the running variance is of the unbiased variances of
     batches, n / (n - 1) times the biased ones, n = batch * height * width. So are
-    PyTorch's and Keras 2's. What a training step computes hangs on neither.
+    PyTorch's and Keras 2's. What a training step computes depends on neither.
 
     Arguments: Keras'.
 

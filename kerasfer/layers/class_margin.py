@@ -33,9 +33,9 @@ class ClassMargin(keras.layers.Layer):
     *The weight* is lambda_2 w(t), w falling linearly from 1 to `final_weight`. The
     paper chooses lambda_1 L_S ~ 0.8 lambda_2 L_M. Near the start L_M is about 0 and
     then negative, so that this has no solution; `balance` takes L_M less its lowest
-    value: lambda_2 = L_S / (0.8 (L_M + 2)), within [0.01, 10], once, from means over
-    the labelled faces at the end of the first epoch. The center losses' lowest value is
-    0: for them it is the rule as printed.
+    value: lambda_2 = L_S / (0.8 (L_M + 2)), + 4 where `squared`, within [0.01, 10],
+    once, from means over the labelled faces at the end of the first epoch. The center
+    losses' lowest value is 0: for them it is the rule as printed.
 
     Source: Racoviteanu et al., BMVC 2019, Eq. 1-4 and section 4.2. Its centroids are
     means over everything with a label, "updated in each iteration"; these are running

@@ -13,9 +13,9 @@ from kerasfer.types import Array
 class ImageResizing(keras.layers.Layer):
     """Images resized bilinearly, without antialiasing: for enlarging them.
 
-    Not `keras.layers.Resizing`: of Keras 3 its `call` has `training=True`, which the
-    layers of a functional model after it take over, so that batch normalisation
-    normalises by the batch, and moves its averages, also when the model predicts.
+    Not `keras.layers.Resizing`: in Keras 3 its `call` defaults to `training=True`,
+    which the other layers of a functional model inherit, so that batch normalisation
+    uses and updates batch statistics also when the model is called for a prediction.
 
     Args:
         size: (height, width) in pixels.

@@ -87,10 +87,10 @@ class PseudoLabelQuality(CountingMetric):
         Passed, unsure: how many faces were given the class with and without passing,
         the histogram of pseudo-labels and the sizes of Ada-CM's subsets I and II.
         True: how many faces were of the class, to hold that histogram against.
-        Coverage: of the faces of a true class, the share with any pseudo-label.
-        Precision: of the faces given a class, the share that is of it. Recall: of the
-        faces of a true class, the share given it. 0/0 is 0; without any known class the
-        four are NaN.
+        Of the faces that passed: coverage, their share of all faces of a true class;
+        precision, the share of those with a pseudo-label that have this true class;
+        recall, the share of all faces of a true class that have it as pseudo-label.
+        0/0 is 0; without any known class the four are NaN.
         """
         kept = tf.convert_to_tensor(self.kept)
         seen = tf.convert_to_tensor(self.seen)
@@ -105,7 +105,7 @@ class PseudoLabelQuality(CountingMetric):
             "recall": tf.math.divide_no_nan(right, seen) + unknown,
         }
 
-    def confidences(self) -> Tensor:
+    def confidences(self) -> dict:
         """Histograms of confidence by pseudo-label, float32 (num_classes, num_bins).
 
         "faces": how many were given the class with a confidence in the bin; "right":

@@ -29,13 +29,13 @@ class InPL(PlugIn):
     uniform at the start. It replaces the rule of the scheme, with its threshold.
 
     tau_e is tied to the scale of the logits: seven zero logits have energy -1.95, those
-    on embeddings of unit length may never reach the authors' -9.5. "calibrated" takes,
-    at the end of each epoch, the energy that all but the share `quantile` of the
-    labelled faces that are predicted right stay below; until the first epoch ends,
+    on embeddings of unit length may never reach the authors' -9.5. With "calibrated",
+    at the end of each epoch tau_e becomes the (1 - `quantile`) quantile of the energies
+    of the labelled faces that are predicted correctly; until the first epoch ends,
     nothing passes. A fixed tau_e that no labelled face meets is warned about.
 
-    The authors give tau_e -9.5 (CIFAR-10-LT), -11.5 (CIFAR-100-LT) and -8.75 (the
-    default), and their configurations leave the margin off, as the default here.
+    The authors give tau_e -9.5 (CIFAR-10-LT), -11.5 (CIFAR-100-LT) and -8.75 (their
+    default); their configurations leave the margin off, as the default here does.
 
     Args:
         num_classes: of the classifier.

@@ -101,8 +101,8 @@ class ReMoP(PlugIn):
             the linear prediction until the end of the first epoch, when prototypes
             become the mean embeddings of the labelled faces (needs `EpochUpdate`); the
             losses on prototypes wait too, so that the optimizer's moments start at 0;
-            "epoch_mean": so at the end of every epoch. At a pretrained network's rate
-            of 1e-4 prototypes move 0.1 in 1,000 steps, embeddings much more.
+            "epoch_mean": again at the end of every epoch. At a pretrained network's
+            rate of 1e-4 prototypes move 0.1 in 1,000 steps, embeddings much more.
 
     Raises:
         ValueError: another choice, or a classifier of other classes.

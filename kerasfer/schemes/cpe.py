@@ -25,7 +25,7 @@ class CPE(SemiSupervisedModel):
     """Three experts with different logit adjustments, and three batch normalisations.
 
         z^j = mean of expert j's logits z^j_H, z^j_M, z^j_T on three normalised maps
-        L_s = sum_j mean H(y, z^j(x) + tau_j log pi),  tau = (0, 2, 4)
+        L_s = sum_j mean H(y, z^j(x) + a_j log pi),  a = `adjustments` = (0, 2, 4)
         L_u = sum_j (sum_all m H(c, z^j_H) + sum_medium m H(c, z^j_M)
                      + sum_tail m H(c, z^j_T)) / number of those terms
 
@@ -43,8 +43,8 @@ class CPE(SemiSupervisedModel):
     long training.
 
     *Deviations*: three forward passes, one a view; the cuts for seven or eight classes
-    are those of CIFAR-10. The paper's and the code's other numbers are the same, so
-    there are no presets but in what is the caller's (optimizer, batches, mu 2).
+    are those of CIFAR-10. All other settings agree in paper and code, so there are no
+    presets; optimizer, batch size and mu 2 are the caller's.
 
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords, with a layer
@@ -52,7 +52,7 @@ class CPE(SemiSupervisedModel):
             frame's `supervised_loss` is not used.
         class_counts: (num_classes,), labelled faces of each class, all at least 1.
         threshold: tau in [0, 1], inclusive. 0.95 is its code's.
-        adjustments: tau_j of the three experts.
+        adjustments: a_j of the three experts, tau_j in the paper.
         cuts: ranks from which a class is medium and tail.
 
     Raises:

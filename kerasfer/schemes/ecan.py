@@ -22,7 +22,7 @@ class ECAN(SemiSupervisedModel):
     """Features of labelled faces and of unlabelled ones of another data set are made
     alike, as a whole and class by class.
 
-        alpha_c = p_u(c) / p_l(c),  c the label or the guess
+        alpha_c = p_u(c) / p_l(c),  c the label
         M1 = || sum_i alpha_{y_i} phi(f_i) / sum_i alpha_{y_i} - mean_j phi(f'_j) ||^2
         M2 = sum_c || mean_{y_i = c} phi(f_i) - mean_{c_j = c} phi(f'_j) ||^2
         L = H(y, p(x)) + gamma M1 + lambda M2
@@ -37,22 +37,22 @@ class ECAN(SemiSupervisedModel):
     followed: its distances are not squared, its sums within a set are halved, and M2's
     cross term has the wrong sign. gamma 0.3 and lambda 0.01 are its defaults.
 
-    *Deviations*, of the paper's text the abstract is at hand: p_u is a running mean of
-    q, where the program counts guesses every 20 epochs; a guess takes part in M2 from a
-    confidence of `threshold`; batches are not drawn by class, alpha does without;
-    kernels are as wide as the batch's mean distance. On several devices the two
-    distances are those of one device's faces.
+    *Deviations* (only the paper's abstract was available): p_u is a running mean of q,
+    where the program counts pseudo-labels every 20 epochs; M2 takes pseudo-labels with
+    a confidence of `threshold` or more; batches are not drawn by class, as alpha
+    corrects the shares; kernels are as wide as the batch's mean distance. On several
+    devices the two distances are those of one device's faces.
 
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords; `loss_weights`
             are `supervised` 1, `marginal` (gamma) 0.3 and `conditional` (lambda) 0.01.
         class_counts: (num_classes,), labelled faces of each class, for p_l; None takes
             as many of each.
-        threshold: of the guesses in M2, in [0, 1].
+        threshold: of the pseudo-labels in M2, in [0, 1].
         momentum: of p_u, in [0, 1].
 
     Raises:
-        ValueError: a number out of range, or counts that are none.
+        ValueError: a number out of range, or invalid counts.
 
     >>> model = ECAN(build_classifier("compact", (48, 48, 3), 7))
     """

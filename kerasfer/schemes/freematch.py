@@ -32,16 +32,16 @@ class FreeMatch(SemiSupervisedModel):
     histogram of predictions on strong views of the faces that pass, h' a constant.
     States start at 1/K and move before the step's faces are selected.
 
-    The last term is minus a cross-entropy, 0 where nothing passes. Its sign is the
-    authors', who confirm it: it is highest where S(p' / h') = S(p / h), so that descent
-    leads away from that, by little at its small weight.
+    The last term is minus a cross-entropy, 0 where nothing passes. The sign is the
+    authors', who confirm it. The term is highest where S(p' / h') = S(p / h), so
+    descent moves away from there, only slightly because its weight is small.
 
     lambda_f 0.01 is the authors' first code's (0.001 in their second one, 0.01 or 0.05
     in the paper). In runs below 10,000 steps give `momentum=0.99`: with 0.999 nearly
     all faces pass for the first thousand.
 
-    *Deviation*: h is at least 1e-6; the authors' grows without bound for a class that
-    is never predicted.
+    *Deviation*: in the ratio p / h, h is at least 1e-6; the authors' ratio grows
+    without bound for a class that is never predicted.
 
     Args:
         classifier: see `SemiSupervisedModel`, as for further keywords; `loss_weights`

@@ -28,8 +28,8 @@ class MarginMix(SemiSupervisedModel):
           + lambda_U r(t) mean_unlabeled (1/K) |y' - p(x')|^2
           + lambda_M mean_all L_M(y', e(x'))
 
-    e' is the embedding by the EMA model, whose class means the centroids c are, in
-    inference mode; r(t) a linear ramp; L_M the `large_margin_loss` on soft labels, of
+    e' is the embedding by the EMA model in inference mode, the centroids c are class
+    means of e'; r(t) is a linear ramp; L_M the `large_margin_loss` on soft labels, of
     the same centred embeddings. Until the first centroids, at the end of the first
     epoch, the loss is that of labelled faces alone, unmixed.
 
@@ -59,7 +59,8 @@ class MarginMix(SemiSupervisedModel):
         sharpening: T > 0 of MixMatch; 1 leaves the labels soft. 0.5 is MixMatch's.
         ramp: fraction of the run over which lambda_U rises from 0.
         centroid_images: "labeled" faces, or "all": unlabelled ones too, weighted by
-            their q, from the second epoch on.
+            memberships, q of one view without augmentation and sharpening, from the
+            second epoch on.
         centroid_momentum: in [0, 1): centroids also move within an epoch, towards the
             class means of the labelled faces of the batch; 1 leaves them in place.
 

@@ -27,12 +27,11 @@ def pseudo_emotion_scores(
 
     with w the table, restricted to `au_names`. "count" is the paper's. **Its trap**:
     sadness {1, 4}, surprise {1, 2, 5, 26} and anger {4, 5} are all subsets of fear {1,
-    2, 4, 5, 20, 26}, and the mean of some members is below that of all only if AU20 is
-    the strongest: a face of fear scores 1 in all four, and with real outputs fear is
-    rarely the largest. With "sqrt", the cosine to the prototype but for the
-    length of `au`, each prototype scores highest for itself. A neutral face (all units
-    near 0) has a largest score too: see `lowest_score` of
-    `kerasfer.schemes.PseudoEmotion`.
+    2, 4, 5, 20, 26}: a face of fear scores 1 in all four, and with real outputs, where
+    some of its units are weaker than others, fear is rarely the largest. With "sqrt",
+    the cosine to the prototype but for the length of `au`, each prototype scores
+    highest for itself. A neutral face (all units near 0) has a largest score too: see
+    `lowest_score` of `kerasfer.schemes.PseudoEmotion`.
 
     "standard" has mean 0 and deviation 1 for each emotion where units are uniform
     noise. It is the most balanced: of noise and of 2,500 annotated rendered faces, one

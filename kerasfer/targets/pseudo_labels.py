@@ -20,8 +20,8 @@ def hard_pseudo_labels(probs: Tensor, threshold: Any) -> tuple[Tensor, Tensor]:
 
     Args:
         probs: float (batch, num_classes), rows sum to 1.
-        threshold: Any, or one per class, (num_classes,). Inclusive; above 1 nothing
-            passes.
+        threshold: a number, or one per class, (num_classes,). Inclusive; above 1
+            nothing passes.
 
     Returns:
         pseudo-labels, int32 (batch,), and mask, float32 (batch,) in {0, 1}.

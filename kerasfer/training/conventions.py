@@ -2,7 +2,7 @@
 
 
 def choose(value, choices, switch="convention", **given):
-    """The arguments that a choice of a switch sets, but for those that are given.
+    """The arguments of a convention; values that are given override them.
 
     Args:
         value: a key of `choices`.

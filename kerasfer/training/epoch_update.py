@@ -8,9 +8,11 @@ from kerasfer.types import Dataset
 class EpochUpdate(keras.callbacks.Callback):
     """Lets the scheme and its plug-ins work at the end of each epoch.
 
-    Class centroids and confidence margins are measured then, by the averaged weights on
-    images without augmentation. What was in force during the epoch (`model.epoch_logs`)
-    is added to its logs, for the callbacks after this one and the history.
+    Class centroids, confidence margins and thresholds are measured then, on images
+    without augmentation: by the averaged weights for Margin-Mix, Ada-CM and ReMoP, by
+    the online weights for the large margin, Adsh and InPL. What was in force during the
+    epoch (`model.epoch_logs`) is added to its logs, for the callbacks after this one
+    and the history.
 
     Args:
         labeled: data set of (image, label), `evaluation_dataset(split.labeled)`.

@@ -9,10 +9,10 @@ from kerasfer.training.class_means import summed_embeddings
 def update_margin(model, dataset, classes_of):
     """First centroids and weight of a `kerasfer.layers.ClassMargin`; then a note.
 
-    After the first epoch, class means of the labelled faces become the first centroids,
-    and the means of the supervised loss and of the margin's to those set its weight;
-    both by the weights that are trained, on the faces as they are. Afterwards only
-    takes note of where the centroids stand.
+    After the first epoch, the class means of the labelled faces become the centroids;
+    the mean supervised loss and the mean margin loss to these centroids set the weight
+    of the margin. Both by the online weights, on faces without augmentation. After
+    later epochs, it only records where the centroids stand.
 
     Args:
         model: the scheme, with a `margin`.

@@ -101,8 +101,8 @@ def _check_pseudo(pseudo, scheme):
         shape = labels if value is None else tf.convert_to_tensor(value).shape
         if shape.rank != 1 or not shape.is_compatible_with(labels):
             raise ValueError(
-                f"{scheme}: of pseudo-labels, `labels`, `mask` and `confidence` have "
-                f"one entry an unlabelled face, shape (batch,). Received: {name} of "
+                f"{scheme}: `labels`, `mask` and `confidence` of a Pseudo need one "
+                f"entry per unlabelled face, shape (batch,). Received: {name} of "
                 f"shape {shape}, labels of shape {labels}."
             )
 

@@ -7,9 +7,9 @@ def own_outputs(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """A classifier's outputs as the scheme is to read them.
 
     A plug-in may predict by a head of its own and promise that the scheme's targets do
-    not come from it (ABC). Then the classifier's `probs` are that head's, and its
-    `own_probs` the scheme's; this puts them in the place of `probs`, and the others
-    under `predicted_probs`.
+    not come from it (ABC). The classifier then returns that head's prediction as
+    `probs` and the scheme's as `own_probs`. This function renames them: `own_probs`
+    becomes `probs`, and `probs` becomes `predicted_probs`.
 
     Args:
         outputs: name -> tensor.

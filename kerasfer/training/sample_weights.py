@@ -56,7 +56,8 @@ class SampleWeights:
 
 def _no_use(scheme):
     return (
-        f"{scheme} cannot take sample weights or `class_weight`: it trains on mixed or "
-        "softened labels, so weights of faces have no meaning. Weigh the classes in "
+        f"{scheme} cannot take sample weights or `class_weight`: it trains on mixed "
+        "faces, softened labels or losses of its own, so weights of faces have no "
+        "meaning. Weigh the classes in "
         'its `supervised_loss`, such as supervised_loss("class_balanced", counts).'
     )

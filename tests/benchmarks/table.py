@@ -36,6 +36,7 @@ _BENCHMARKS = (
     ("shards.py",),
     ("memory.py",),
     ("start.py",),
+    ("all_reduce.py",),
 )
 _PACKAGES = ("tensorflow", "keras", "opencv-python", "torch", "torchvision", "mtcnn")
 

@@ -90,8 +90,8 @@ def draws(num_seeds):
 
 
 def typical(runs):
-    """The draw to show: of its two self-labels' accuracies, the one that is further
-    from the median over draws is as near to it as in any; the first of equal ones."""
+    """Index of the most typical draw: the larger of its two accuracies' distances to
+    their medians is smallest. The first on ties."""
     ours = runs[[f"{name}, self-labels" for name in SELF_LABELS]]
     return int((ours - ours.median()).abs().max(axis=1).argmin())
 

@@ -1,4 +1,4 @@
-"""Flags of the stages, and which of them a training hangs on."""
+"""Flags of the stages, and which of them a training depends on."""
 
 import dataclasses
 import pathlib
@@ -78,7 +78,7 @@ SELECTION = (
 
 
 def config_of(config, method):
-    """The config of one training: without the stages that it does not hang on."""
+    """The config of one training: without the stages that it does not depend on."""
     omni = config.omni
     if method.startswith("das"):
         return config

@@ -22,9 +22,9 @@ def pseudo_labels(folder):
         return section
     drawn, names = [], [*audit["class"].unique()]
     for measure, says in (
-        ("coverage", "of the faces of a class, the share with any pseudo-label"),
-        ("precision", "of the faces given a class, the share that is of it"),
-        ("recall", "of the faces of a class, the share given it"),
+        ("coverage", "of the faces of a class, the share that passed"),
+        ("precision", "of the passed faces given a class, the share that is of it"),
+        ("recall", "of the faces of a class, the share that passed as this class"),
         ("threshold", "the confidence from which it passes"),
         ("passed", "faces given the class in the epoch that passed"),
     ):

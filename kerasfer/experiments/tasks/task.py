@@ -38,7 +38,7 @@ class Task(Protocol):
         """Writes predictions of validation faces."""
 
     def inspect(self, faces, model, manifest):
-        """What the model makes of some faces, a `kerasfer.analysis.inspection.Seen`."""
+        """What the model makes of faces, a `kerasfer.analysis.inspection.Inspected`."""
 
     def kinds(self, manifest):
         """What each face is, for the colours of a figure."""

@@ -15,7 +15,7 @@ class AlignShards(beam.PTransform):
 
     Args:
         out: path of the folder.
-        settings: what `align.shards.settings_of` gives.
+        settings: what `aligning.shards.settings_of` gives.
     """
 
     def __init__(self, out, settings):

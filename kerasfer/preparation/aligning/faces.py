@@ -38,7 +38,7 @@ class Aligner:
     """Finds the face of a photo and cuts it out.
 
     Args:
-        settings: a dict, as `align.shards.settings_of` makes it.
+        settings: a dict, as `aligning.shards.settings_of` makes it.
     """
 
     def __init__(self, settings):

@@ -33,7 +33,7 @@ def run(config, do=None):
 
     Raises:
         ValueError: columns of the source that the manifest has itself; see also
-            `align.photos.read_photos` and `align.shards.open_folder`.
+            `aligning.photos.read_photos` and `aligning.shards.open_folder`.
     """
     photos = read_photos(config.source, ENCODINGS[config.encoding])
     columns = [*photos[0].columns]

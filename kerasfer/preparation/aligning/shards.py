@@ -10,7 +10,7 @@ from kerasfer.safe_write import atomic_write
 FOLDER = ".shards"
 SETTINGS = "settings.json"
 
-# What the crops and their shards hang on; how many programs share them is not among it.
+# What the crops and their shards depend on; the number of programs is not among it.
 _SETTINGS = (
     "crop",
     "margin",
@@ -28,7 +28,7 @@ _SETTINGS = (
 
 
 def settings_of(config, photos):
-    """What a result hangs on, as JSON holds it."""
+    """What a result depends on, as JSON holds it."""
     settings = {name: getattr(config, name) for name in _SETTINGS}
     if config.yunet_model is not None:
         settings["yunet_model"] = str(config.yunet_model.resolve())
@@ -78,10 +78,10 @@ def do_shard(aligner, out, number, photos):
     Doing it again writes the same bytes.
 
     Args:
-        aligner: `align.faces.Aligner`.
+        aligner: `aligning.faces.Aligner`.
         out: the folder.
         number: of the shard.
-        photos: list of `align.photos.Photo`.
+        photos: list of `aligning.photos.Photo`.
     """
     rows, rejected = [], []
     with crops_of_shard(out, number, aligner.settings["output"]) as write:

@@ -21,7 +21,7 @@ def work(out, number, photos):
 def use_one_core():
     """Makes TensorFlow and OpenCV compute on one core, from now on.
 
-    Sums over several are added in another order, and the result must not hang on how
+    Sums over several are added in another order, and the result must not depend on how
     many processes there are.
     """
     import tensorflow as tf

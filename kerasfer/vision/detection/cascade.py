@@ -3,7 +3,7 @@
 Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
 Networks", 2016, with the networks and weights of the package mtcnn (>= 1.0), whose
 steps these are. Differently from it, each photo is looked at alone, so that its result
-does not hang on a batch; and the networks run as graphs on what is there, instead of
+does not depend on a batch; and the networks run as graphs on what is there, instead of
 operation by operation.
 """
 
