@@ -97,8 +97,8 @@ def main():
         Row(
             f"step of {count} processes on loopback, ResNet-18, {_SIDE} px, {_FACES} + "
             f"{_FACES} faces each",
-            f"{1e3 * together:.0f} ms, {1e3 * (together - alone):.0f} of them all-reduce "
-            f"of {size / 1e6:.0f} MB",
+            f"{1e3 * together:.0f} ms, {1e3 * (together - alone):.0f} of them "
+            f"all-reduce of {size / 1e6:.0f} MB",
             f"each by itself, side by side: {1e3 * alone:.0f} ms",
             alone / together,
             "-",
