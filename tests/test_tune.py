@@ -327,3 +327,19 @@ def test_a_chief_and_two_workers_share_a_search(tmp_path):
     (folder,) = tmp_path.glob("tune/*")
     table = pd.read_csv(folder / "trials.csv")
     assert len(table) == 4 and set(table["status"]) == {"completed"}
+
+
+def test_help_lists_ranges_without_tensorflow():
+    code = f"""
+import runpy, sys
+sys.argv = ["tune.py", "--help"]
+try:
+    runpy.run_path({str(RECIPES / "tune.py")!r}, run_name="__main__")
+except SystemExit:
+    pass
+assert not {{"tensorflow", "keras_tuner"}} & {{*sys.modules}}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "beta              one of 0.1, 0.3" in done.stdout
+    assert "learning_rate     1e-05 to 0.005, log scale" in done.stdout

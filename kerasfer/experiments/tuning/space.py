@@ -29,18 +29,14 @@ def search_space(recipe, hp, config, names=(), ranges=None):
 
 def names_of(recipe, config, ranges=None):
     """Names of the whole space."""
-    import keras_tuner
-
-    return [d.name for d in _whole(recipe, config, ranges, keras_tuner)]
+    return [*_ranges_of(recipe, config, ranges)]
 
 
 def describe(recipe, config):
     """Lines of text: each name of a recipe's space with its range."""
-    import keras_tuner
-
-    space = _whole(recipe, config, None, keras_tuner)
-    width = max((len(dimension.name) for dimension in space), default=0)
-    return [f"{d.name:<{width}}  {_range_of(d)}" for d in space]
+    ranges = _ranges_of(recipe, config)
+    width = max(map(len, ranges), default=0)
+    return [f"{name:<{width}}  {text}" for name, text in ranges.items()]
 
 
 def read_ranges(path):
@@ -133,17 +129,33 @@ def _asked(asked, name, given):
     return asked.Float(name, given["low"], given["high"], sampling=sampling)
 
 
-def _whole(recipe, config, ranges, keras_tuner):
-    hp = keras_tuner.HyperParameters()
-    search_space(recipe, hp, config, (), ranges)
-    return hp.space
+def _ranges_of(recipe, config, ranges=None):
+    """Name -> range as text, of the whole space."""
+    asked = _Asked()
+    search_space(recipe, asked, config, (), ranges)
+    return asked.ranges
 
 
-def _range_of(dimension):
-    if not hasattr(dimension, "min_value"):
-        return "one of " + ", ".join(map(str, dimension.values))
-    scale = ", log scale" if dimension.sampling == "log" else ""
-    return f"{dimension.min_value:g} to {dimension.max_value:g}{scale}"
+class _Asked:
+    """Takes note of what a space asks of Keras Tuner, which would import TensorFlow for
+    a line of help."""
+
+    def __init__(self):
+        self.ranges = {}
+
+    def Choice(self, name, values, **options):
+        self.ranges[name] = "one of " + ", ".join(map(str, values))
+        return values[0]
+
+    def Float(self, name, min_value, max_value, sampling="linear", **options):
+        scale = ", log scale" if sampling == "log" else ""
+        self.ranges[name] = f"{min_value:g} to {max_value:g}{scale}"
+        return min_value
+
+    Int = Float
+
+    def Boolean(self, name, **options):
+        return self.Choice(name, [False, True])
 
 
 class _Chosen:
