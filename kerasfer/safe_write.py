@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import shutil
+import time
 
 
 @contextlib.contextmanager
@@ -68,10 +69,16 @@ def new_folder(path, durable=True):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_leftovers(folder):
-    """Removes what processes that were killed left of writing into a folder; the caller
-    knows that none writes there now."""
+def remove_leftovers(folder, age=0):
+    """Removes what processes that were killed left of writing into a folder.
+
+    Args:
+        folder: none writes there now, or `age` is longer than any takes.
+        age: seconds since it was last written.
+    """
     for left in pathlib.Path(folder).glob(".writing-*"):
+        if age and time.time() - left.stat().st_mtime < age:
+            continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:

@@ -126,25 +126,37 @@ def test_a_program_ends_while_a_thread_is_late(tmp_path):
     assert (program.returncode, output) == (0, "three batches\n")
 
 
+_HOLDS = """
+import time
+import tensorflow as tf
+from kerasfer.data import python_calls
+
+begun, done = [], []
+
+def slow(number):
+    begun.append(number)
+    time.sleep(0.2)
+    done.append(number)
+    return number
+
+def element(number):
+    return tf.numpy_function(slow, [number], tf.int64)
+
+held = iter(tf.data.Dataset.range(1000).map(element, 2).prefetch(2))
+next(held)
+python_calls._delete_iterators()
+ended = len(begun)
+assert sorted(begun) == sorted(done)
+time.sleep(0.5)
+assert len(begun) == ended < 1000
+"""
+
+
 def test_iterators_that_a_program_holds_are_stopped_at_its_end():
-    begun, done = [], []
-
-    def slow(number):
-        begun.append(number)
-        time.sleep(0.2)
-        done.append(number)
-        return number
-
-    def element(number):
-        return tf.numpy_function(slow, [number], tf.int64)
-
-    held = iter(tf.data.Dataset.range(1000).map(element, 2).prefetch(2))
-    next(held)
-    python_calls._delete_iterators()
-    ended = len(begun)
-    assert sorted(begun) == sorted(done)
-    time.sleep(0.5)
-    assert len(begun) == ended < 1000
+    done = subprocess.run(
+        [sys.executable, "-c", _HOLDS], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_program_that_is_killed_leaves_no_process(tmp_path):

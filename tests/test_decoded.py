@@ -171,6 +171,9 @@ def test_of_runs_that_begin_together_one_decodes(manifest, tmp_path, monkeypatch
     folder.mkdir()
     left = folder / ".writing-1-of_a_killed_run.npy"
     left.write_bytes(b"half")
+    os.utime(left, (1, 1))
+    being_written = folder / ".writing-2-by_another_program.npy"
+    being_written.write_bytes(b"half")
     flags = ["--manifest", manifest, "--cache", "disk", "--cache-folder", folder]
     faces = parsed(
         imported("margin_mix"), *flags, "--protocol", "random:labels=9"
@@ -178,11 +181,12 @@ def test_of_runs_that_begin_together_one_decodes(manifest, tmp_path, monkeypatch
     decode_into, claims = decoded._decode_into, []
 
     def watched(images, manifest):
-        claims.append(is_claimed(folder))
+        claims.append(is_claimed(folder / "faces"))
         assert not left.exists()
         decode_into(images, manifest)
 
     monkeypatch.setattr(decoded, "_decode_into", watched)
     split(faces, read_manifest(manifest), 0)
     split(faces, read_manifest(manifest), 0)
-    assert claims == [True] and not is_claimed(folder)
+    assert claims == [True] and not is_claimed(folder / "faces")
+    assert being_written.exists()

@@ -146,6 +146,10 @@ def test_abc():
     values = golden("abc")
     assert 0.1 < values["confident"].mean() < 0.9
     plug_in = ABC(values["counts"][0])
+    np.testing.assert_allclose(plug_in.acceptance, values["acceptance"][0], **CLOSE)
+    # 1 - t (1 - N_min / N_k), the chance of a face that is guessed to be of class k.
+    chances = 1 - values["progress"][:, None] * (1 - plug_in.acceptance)
+    np.testing.assert_allclose(chances, values["chance"], **CLOSE)
     views = ("image", "weak", "strong", "strong_2")
     for row in range(STEPS):
         embeddings = {view: tf.constant(values[view][row]) for view in views}

@@ -4,7 +4,12 @@ import pytest
 import tensorflow as tf
 
 from kerasfer import build_classifier
-from kerasfer.layers import ClassCentroids, ImageNormalization, class_sums
+from kerasfer.layers import (
+    ClassCentroids,
+    ImageNormalization,
+    ImageResizing,
+    class_sums,
+)
 
 FACES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 
@@ -103,7 +108,9 @@ def test_the_model_resizes_what_the_backbone_sees(tmp_path):
     again = keras.models.load_model(tmp_path / "classifier.keras")
     np.testing.assert_allclose(again(FACES)["probs"], found["probs"], atol=1e-6)
     with pytest.raises(ValueError, match=r"`size` must be \(height, width\)"):
-        build_classifier("compact", (32, 32, 3), 3, resize_to=(0, 40))
+        ImageResizing((0, 40))
+    with pytest.raises(ValueError, match="`resize_to` enlarges images"):
+        build_classifier("compact", (32, 32, 3), 3, resize_to=(48, 31))
 
 
 def test_what_cannot_be_built():

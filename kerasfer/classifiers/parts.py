@@ -17,6 +17,11 @@ def normalized_images(input_shape, normalization, resize_to=None):
     # float32, not uint8: Keras would cast the images that MixUp blends back to uint8.
     images = x = keras.Input(input_shape, dtype="float32", name="image")
     if resize_to is not None:
+        if min(a - b for a, b in zip(resize_to, input_shape, strict=False)) < 0:
+            raise ValueError(
+                f"`resize_to` enlarges images. Received: {tuple(resize_to)} for images "
+                f"of {tuple(input_shape[:2])}. Give smaller images instead."
+            )
         x = ImageResizing(resize_to, name="resizing")(x)
     return images, ImageNormalization(normalization, name="normalization")(x)
 

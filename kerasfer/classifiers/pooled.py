@@ -64,7 +64,8 @@ def build_classifier(
             all replicas together; else each has its own, of a part of the batch.
         resize_to: (height, width) that the backbone sees. The model then resizes its
             images, bilinearly, on its device: 48-pixel faces for a network of 112 are
-            decoded, augmented and moved at 48 pixels. None is `input_shape`.
+            decoded, augmented and moved at 48 pixels. Not smaller than `input_shape`;
+            None is its size.
 
     Returns:
         a functional `keras.Model`.
@@ -73,14 +74,14 @@ def build_classifier(
         ValueError: an unknown backbone, normalisation or activation, a backbone
             whose output is neither a map nor a vector, one that Keras cannot copy, or
             `weight_penalty` or `synchronized_batch_norm` for one whose layers are
-            hidden in a class of its own.
+            hidden in a class of its own, or `resize_to` is smaller than the images.
 
     >>> classifier = build_classifier("compact", (48, 48, 3), num_classes=8)
     >>> classifier(tf.zeros((2, 48, 48, 3), tf.uint8))["probs"].shape
     TensorShape([2, 8])
     """
     images, x = normalized_images(input_shape, normalization, resize_to)
-    seen = x.shape[1:]
+    seen = tuple(x.shape[1:])
     network = prepared_backbone(
         backbone, seen, normalization, weight_penalty, synchronized_batch_norm
     )

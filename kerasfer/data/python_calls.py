@@ -61,7 +61,8 @@ def _wait_for_calls():
     deadline = time.monotonic() + _PATIENCE
     with _changed:
         _closing = True
-        _changed.wait_for(lambda: not _running, timeout=_PATIENCE)
+        if not _changed.wait_for(lambda: not _running, timeout=_PATIENCE):
+            return  # a call that hangs: waiting for its thread would never end
     _delete_iterators()
     with _changed:
         while time.monotonic() < deadline:

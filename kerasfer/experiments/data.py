@@ -12,6 +12,8 @@ from kerasfer.experiments.own_parts import ByReference, is_own
 from kerasfer.experiments.runs import claimed
 from kerasfer.safe_write import remove_leftovers
 
+_OLD = 24 * 3600  # seconds: nobody decodes for so long
+
 
 @dataclasses.dataclass(frozen=True)
 class Faces:
@@ -92,10 +94,11 @@ def split(faces, manifest, seed):
         manifest = kerasfer.data.decode_once(manifest)
         other = other and kerasfer.data.decode_once(other)
     elif faces.cache == "disk":
-        with claimed(faces.cache_folder):  # of runs that begin together one decodes
-            remove_leftovers(faces.cache_folder)
-            manifest = kerasfer.data.decode_once(manifest, faces.cache_folder)
-            other = other and kerasfer.data.decode_once(other, faces.cache_folder)
+        folder = faces.cache_folder.resolve()
+        with claimed(folder / "faces"):  # of runs that begin together one decodes
+            remove_leftovers(folder, _OLD)
+            manifest = kerasfer.data.decode_once(manifest, folder)
+            other = other and kerasfer.data.decode_once(other, folder)
     if faces.split:
         return kerasfer.data.load_split(faces.split, manifest, other)
     return kerasfer.data.protocols.split(

@@ -39,10 +39,15 @@ def seconds_of_a_step(count, together):
             processes.append(
                 subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
             )
-        outputs = [process.communicate()[0] for process in processes]
-    if any(process.returncode for process in processes):
-        raise RuntimeError("A process failed, see above.")
-    return json.loads(outputs[0].splitlines()[-1])
+        codes = [None] * count
+        while None in codes and not any(codes):
+            time.sleep(0.1)
+            codes = [process.poll() for process in processes]
+        for process in processes:  # else the others would wait for one that failed
+            process.kill()
+        if any(codes):
+            raise RuntimeError("A process failed, see above.")
+        return json.loads(processes[0].communicate()[0].splitlines()[-1])
 
 
 def free_addresses(count):

@@ -317,6 +317,7 @@ def abc(checkouts):
             image=labeled, weak=weak, strong=first, strong_2=second,
             labels=space["targets_x"], progress=space["epoch"] / 500,
             kept_labeled=space["maskforbalance"], kept=space["maskforbalanceu"],
+            acceptance=space["ir2"], chance=space["ir22"],
             confident=space["select_mask2"], labeled=of_labels, unlabeled=sum(of_views),
             image_gradient=labeled.grad, gradient=first.grad, gradient_2=second.grad,
         )  # fmt: skip
